@@ -1,0 +1,37 @@
+"""bioconv: one convolution core for sequences and images.
+
+A motif detector on a genome, a segmenter on a slide and a classifier on a mammogram are the same thing:
+a convolution slid over something too big to look at whole.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bioconv.version import __version__
+
+if TYPE_CHECKING:
+    from bioconv.sequence.scan import scan as scan
+
+# In a checkout `cli/` and `datasets/` lie beside this folder; installed, they lie inside it.
+_checkout = Path(__file__).parent.parent
+if (_checkout / "pyproject.toml").is_file():
+    __path__.append(str(_checkout))
+
+_PUBLIC = {"scan": "bioconv.sequence.scan"}
+
+__all__ = ["__version__", "scan"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use, so that `import bioconv` stays fast."""
+    if name not in _PUBLIC:
+        message = f"module 'bioconv' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,1 @@
+"""The convolution core: array and compiled kernels, no biology."""

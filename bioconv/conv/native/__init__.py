@@ -1,0 +1,57 @@
+"""The compiled kernels: found, checked against their sources, opened with ctypes.
+
+ctypes releases the interpreter lock during a call, so threads run kernels side by side. Where there is no
+library (no C compiler at install time) or it was built from other sources, `library()` is None and
+`conv.functional` uses NumPy or torch, with the same results.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv import runtime
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """Return the kernel library, or None (said once) where there is none that fits these sources."""
+    built = sorted(_FOLDER.glob("_kernels*.so"))
+    if not built:
+        runtime.warn_once(
+            "native", "compiled kernels not found: running on NumPy, slower; a C compiler and a reinstall bring them"
+        )
+        return None
+    for path in built:
+        kernels = ctypes.CDLL(str(path))
+        kernels.bioconv_source_hash.restype = ctypes.c_char_p
+        if kernels.bioconv_source_hash().decode() == source_hash():
+            return kernels
+    runtime.warn_once(
+        "native", "compiled kernels are older than their sources: running on NumPy, slower; reinstall to rebuild them"
+    )
+    return None
+
+
+def source_hash() -> str:
+    """Return the hash of the C sources beside this file, as `setup.py` compiles it in."""
+    digest = hashlib.sha256()
+    for path in sorted([*_FOLDER.glob("*.c"), *_FOLDER.glob("*.h")]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
+    """Return the address of a C-contiguous array."""
+    if not array.flags.c_contiguous:
+        message = "kernels take C-contiguous arrays"
+        raise ValueError(message)
+    return ctypes.c_void_p(array.ctypes.data)

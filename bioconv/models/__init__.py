@@ -1,0 +1,1 @@
+"""Architectures, and the one file a model is kept in."""

@@ -1,0 +1,84 @@
+"""What depends on the machine and the session: logger, progress, threads, device.
+
+Decided here only. Library code never prints, never seeds globally and never picks a device by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from bioconv.errors import OptionError
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger("bioconv")
+logger.addHandler(logging.NullHandler())
+
+_warned: set[str] = set()
+
+
+def warn_once(key: str, message: str) -> None:
+    """Log a warning the first time `key` is seen in this process."""
+    if key not in _warned:
+        _warned.add(key)
+        logger.warning(message)
+
+
+def show_log(*, quiet: bool = False, verbose: int = 0) -> None:
+    """Send the log to stderr: warnings and summaries, errors only (`quiet`), or more (`verbose`)."""
+    level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+class _Formatter(logging.Formatter):
+    """`warning: ...`, `error: ...`, and plain text for everything else."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return prefix + record.getMessage()
+
+
+def thread_count(requested: int | None = None) -> int:
+    """Return the number of worker threads: `requested`, or the processors this process may use."""
+    if requested is None:
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if requested < 1:
+        message = f"--threads is {requested}; give 1 or more"
+        raise OptionError(message)
+    return requested
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that exists.
+
+    Raises
+    ------
+    OptionError
+        If the name is not a device, or the device is not there.
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        message = f"--device {name!r} is not a device; give auto, cpu, cuda or cuda:N"
+        raise OptionError(message) from error
+    if device.type not in {"cpu", "cuda"}:
+        message = f"--device {name!r} is not supported; give auto, cpu, cuda or cuda:N"
+        raise OptionError(message)
+    if device.type == "cuda" and (not available or (device.index or 0) >= torch.cuda.device_count()):
+        message = f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
+        raise OptionError(message)
+    return device

@@ -1,0 +1,1 @@
+"""DNA and RNA: reading, scanning, p-values."""

@@ -1,0 +1,1 @@
+"""Names of models, and where their files are."""

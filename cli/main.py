@@ -1,0 +1,67 @@
+"""The `bioconv` command: a lazy table of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from bioconv.errors import BioconvError
+from bioconv.version import __version__
+
+# command -> module and one-line help; a command's module is imported only when that command is used.
+COMMANDS = {
+    "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
+    "models": ("bioconv.cli.models", "List, describe and download models."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bioconv")
+def cli() -> None:
+    """Motif scanning and convolutional models for genomics and biomedical imaging."""
+
+
+def main() -> None:
+    """Run the command line; exit 0, 1 (error), 2 (usage), 3/4 (some/all inputs failed) or 130 (interrupted)."""
+    try:
+        status = cli.main(prog_name="bioconv", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as usage:
+        usage.show()
+        status = usage.exit_code
+    except BioconvError as error:
+        click.echo(f"error: {error}", err=True)
+        status = 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`): end quietly, and keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)
