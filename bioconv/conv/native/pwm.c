@@ -1,0 +1,519 @@
+/* Position weight matrices against base codes: every window whose loss stays within a budget, both strands.
+ *
+ * A matrix is given as losses: how far each letter falls below the best letter of its column, as whole
+ * numbers on a fine grid. A window is a hit when its losses add up to no more than the motif's budget.
+ *
+ * Most windows are ruled out on bytes: two columns per lookup in a 16-entry table of losses scaled so that
+ * 254 is the budget and rounded down (so no hit is lost), added with saturation, the most telling pairs
+ * first, leaving as soon as every window of a group is out. What remains is added up exactly.
+ * Motifs of up to INDEX_WIDTH columns are looked up instead: all words within budget are listed once.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+enum {
+    INDEX_WIDTH = 10,           /* columns: 4^10 words, a bitmap of 128 KiB */
+    INDEX_MOTIFS = 3,           /* fewer short motifs than this are not worth a pass of their own */
+    INDEX_ENTRIES = 4 << 20,    /* more words than this no longer fit the cache: scan instead */
+    GROUP = 128,                /* windows ruled out together */
+    BLOCK = 16 * 1024,          /* windows per pass over the motifs, so that the codes stay in the L1 cache */
+    BUDGET = 254,               /* the budget in bytes; 255 is out */
+};
+
+typedef struct {
+    int32_t position, key, loss; /* key: 2 * motif + strand, 0 forward, 1 reverse */
+} hit_t;
+
+typedef struct {
+    hit_t *items;
+    int64_t count, capacity;
+} hits_t;
+
+typedef struct {
+    int32_t length, budget, pairs, prune; /* prune: pairs after which most groups are out */
+    const int32_t *losses[2];             /* [length][4] per strand */
+    const uint8_t *tables;                /* [pairs][2 strands][16] */
+    const int32_t *offsets;               /* [pairs][2 strands] */
+} motif_t;
+
+typedef struct {
+    int32_t key, loss;
+} entry_t;
+
+typedef struct {
+    int n, strands, longest; /* strands: 1 forward, 2 reverse, 3 both */
+    motif_t *motifs;
+    int scanned;             /* motifs ruled out on bytes */
+    int32_t *scan_order;
+    int indexed;             /* motifs looked up */
+    uint64_t *bitmap;
+    uint32_t *rank, *first;
+    entry_t *entries;
+    void *memory[4];
+} plan_t;
+
+/* ---- building ------------------------------------------------------------------------------------------- */
+
+static void reverse_losses(const int32_t *forward, int length, int32_t *reverse) {
+    for (int j = 0; j < length; j++)
+        for (int b = 0; b < 4; b++) reverse[j * 4 + b] = forward[(length - 1 - j) * 4 + 3 - b];
+}
+
+/* Scale a loss so that the budget becomes BUDGET, rounding down; over the budget alone is out. */
+static uint8_t scaled(int64_t loss, int32_t budget) {
+    if (loss > budget) return 255;
+    return budget ? (uint8_t)(loss * BUDGET / budget) : 0;
+}
+
+/* Table of one pair of columns (`second` NULL: the last column of an odd length stands alone). */
+static double pair_table(const int32_t *first, const int32_t *second, int32_t budget, uint8_t *table) {
+    double power = 0;
+    for (int a = 0; a < 4; a++)
+        for (int b = 0; b < 4; b++) {
+            uint8_t value = scaled((int64_t)first[a] + (second ? second[b] : 0), budget);
+            table[a * 4 + b] = value;
+            power += value;
+        }
+    return power;
+}
+
+/* Share of random windows still in after the pairs so far; `mass` is the distribution of the byte sums. */
+static double narrow(double *mass, const uint8_t *table) {
+    double next[BUDGET + 1] = {0}, total = 0;
+    for (int t = 0; t < 16; t++) {
+        int step = table[t];
+        for (int s = 0; s + step <= BUDGET; s++) next[s + step] += mass[s] * 0.0625;
+    }
+    for (int s = 0; s <= BUDGET; s++) total += mass[s] = next[s];
+    return total;
+}
+
+static void build_motif(motif_t *motif, uint8_t *tables, int32_t *offsets) {
+    int length = motif->length, pairs = (length + 1) / 2;
+    double power[pairs];
+    uint8_t built[pairs][32];
+    int order[pairs];
+    for (int p = 0; p < pairs; p++) {
+        int j = 2 * p, lone = j + 1 == length;
+        const int32_t *f = motif->losses[0] + 4 * j, *r = motif->losses[1] + 4 * (length - 2 - j);
+        power[p] = pair_table(f, lone ? NULL : f + 4, motif->budget, built[p]);
+        if (lone) r = motif->losses[1];
+        pair_table(r, lone ? NULL : r + 4, motif->budget, built[p] + 16);
+        order[p] = p;
+        for (int k = p; k > 0 && power[order[k - 1]] < power[order[k]]; k--) {
+            int swap = order[k];
+            order[k] = order[k - 1], order[k - 1] = swap;
+        }
+    }
+    double mass[BUDGET + 1] = {1.0};
+    motif->pairs = motif->prune = pairs;
+    for (int k = 0; k < pairs; k++) {
+        int j = 2 * order[k], lone = j + 1 == length;
+        memcpy(tables + 32 * k, built[order[k]], 32);
+        offsets[2 * k] = j;
+        offsets[2 * k + 1] = lone ? 0 : length - 2 - j;
+        if (motif->prune == pairs && narrow(mass, built[order[k]]) * 2 * GROUP < 0.5) motif->prune = k + 1;
+    }
+    motif->tables = tables;
+    motif->offsets = offsets;
+}
+
+/* Visit every word of INDEX_WIDTH letters whose first `length` letters are within budget. */
+static int64_t visit_words(const int32_t *losses, int length, int32_t budget, int32_t key, plan_t *plan) {
+    int64_t words = 0;
+    int depth = 0, letter[INDEX_WIDTH + 1] = {0};
+    int64_t loss[INDEX_WIDTH + 1] = {0};
+    uint32_t code[INDEX_WIDTH + 1] = {0};
+    while (depth >= 0) {
+        if (letter[depth] == 4) {
+            letter[depth--] = 0;
+            if (depth >= 0) letter[depth]++;
+            continue;
+        }
+        int b = letter[depth];
+        int64_t sum = loss[depth] + losses[4 * depth + b];
+        if (sum > budget) {
+            letter[depth]++;
+            continue;
+        }
+        uint32_t word = code[depth] << 2 | (uint32_t)b;
+        if (depth + 1 < length) {
+            depth++;
+            loss[depth] = sum, code[depth] = word;
+            continue;
+        }
+        uint32_t span = 1u << 2 * (INDEX_WIDTH - length), from = word * span;
+        words += span;
+        for (uint32_t w = from; plan && w < from + span; w++) {
+            if (plan->entries) plan->entries[plan->first[w]++] = (entry_t){key, (int32_t)sum};
+            else plan->first[w]++;
+        }
+        letter[depth]++;
+    }
+    return words;
+}
+
+static int is_indexable(const motif_t *motif) { return motif->length <= INDEX_WIDTH && motif->budget >= 0; }
+
+static void visit_motifs(plan_t *plan) {
+    for (int m = 0; m < plan->n; m++)
+        for (int strand = 0; strand < 2 && is_indexable(&plan->motifs[m]); strand++)
+            if (plan->strands >> strand & 1)
+                visit_words(plan->motifs[m].losses[strand], plan->motifs[m].length, plan->motifs[m].budget,
+                            2 * m + strand, plan);
+}
+
+/* List the words of all short motifs; keep only the words that occur (bitmap and rank). 0: out of memory. */
+static int build_index(plan_t *plan, int64_t entries) {
+    const uint32_t words = 1u << 2 * INDEX_WIDTH;
+    uint32_t *counts = calloc(words + 1, sizeof *counts);
+    entry_t *list = malloc((size_t)(entries + 1) * sizeof *list);
+    plan->bitmap = calloc(words / 64, sizeof *plan->bitmap);
+    plan->rank = malloc(words / 64 * sizeof *plan->rank);
+    if (!counts || !list || !plan->bitmap || !plan->rank) {
+        free(counts), free(list);
+        return 0;
+    }
+    plan->first = counts;
+    visit_motifs(plan);
+    uint32_t occurring = 0, total = 0;
+    for (uint32_t w = 0; w < words; w++) {
+        uint32_t count = counts[w];
+        if (w % 64 == 0) plan->rank[w / 64] = occurring;
+        if (count) plan->bitmap[w / 64] |= (uint64_t)1 << w % 64, occurring++;
+        counts[w] = total;
+        total += count;
+    }
+    plan->entries = list;
+    visit_motifs(plan); /* counts[w] becomes the end of word w's entries */
+    uint32_t *first = malloc((occurring + 1) * sizeof *first);
+    if (first) {
+        uint32_t k = 0;
+        first[0] = 0;
+        for (uint32_t w = 0; w < words; w++)
+            if (plan->bitmap[w / 64] >> w % 64 & 1) first[++k] = counts[w];
+    }
+    free(counts);
+    plan->first = first;
+    return first != NULL;
+}
+
+void pwm_plan_free(plan_t *plan) {
+    if (!plan) return;
+    for (int k = 0; k < 4; k++) free(plan->memory[k]);
+    free(plan->bitmap), free(plan->rank), free(plan->first), free(plan->entries);
+    free(plan->motifs), free(plan->scan_order), free(plan);
+}
+
+/* losses: [sum of lengths][4]; budgets: -1 where nothing can be a hit. NULL: out of memory. */
+plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int32_t *budgets, int strands) {
+    int64_t columns = 0, pairs = 0, entries = 0;
+    int short_motifs = 0;
+    for (int m = 0; m < n; m++) columns += lengths[m], pairs += (lengths[m] + 1) / 2;
+    plan_t *plan = calloc(1, sizeof *plan);
+    if (!plan) return NULL;
+    plan->n = n, plan->strands = strands;
+    plan->motifs = calloc((size_t)n + 1, sizeof *plan->motifs);
+    plan->scan_order = malloc(((size_t)n + 1) * sizeof *plan->scan_order);
+    int32_t *forward = plan->memory[0] = malloc((size_t)columns * 16 + 16);
+    int32_t *reverse = plan->memory[1] = malloc((size_t)columns * 16 + 16);
+    uint8_t *tables = plan->memory[2] = malloc((size_t)pairs * 32 + 32);
+    int32_t *offsets = plan->memory[3] = malloc((size_t)pairs * 8 + 8);
+    if (!plan->motifs || !plan->scan_order || !forward || !reverse || !tables || !offsets) goto fail;
+    memcpy(forward, losses, (size_t)columns * 16);
+    for (int m = 0; m < n; m++) {
+        motif_t *motif = &plan->motifs[m];
+        *motif = (motif_t){.length = lengths[m], .budget = budgets[m], .losses = {forward, reverse}};
+        reverse_losses(forward, lengths[m], reverse);
+        forward += 4 * lengths[m], reverse += 4 * lengths[m];
+        if (lengths[m] > plan->longest) plan->longest = lengths[m];
+        if (!is_indexable(motif)) continue;
+        short_motifs++;
+        for (int strand = 0; strand < 2; strand++)
+            if (strands >> strand & 1 && entries <= INDEX_ENTRIES)
+                entries += visit_words(motif->losses[strand], motif->length, motif->budget, 0, NULL);
+    }
+    plan->indexed = short_motifs >= INDEX_MOTIFS && entries <= INDEX_ENTRIES ? short_motifs : 0;
+    if (plan->indexed && !build_index(plan, entries)) goto fail;
+    for (int m = 0; m < n; m++) {
+        motif_t *motif = &plan->motifs[m];
+        if (motif->budget < 0 || (plan->indexed && is_indexable(motif))) continue;
+        build_motif(motif, tables, offsets);
+        tables += 32 * motif->pairs, offsets += 2 * motif->pairs;
+        plan->scan_order[plan->scanned++] = m;
+    }
+    return plan;
+fail:
+    pwm_plan_free(plan);
+    return NULL;
+}
+
+/* ---- scanning ------------------------------------------------------------------------------------------- */
+
+static int keep(hits_t *hits, int64_t position, int32_t key, int32_t loss) {
+    if (hits->count == hits->capacity) {
+        int64_t capacity = hits->capacity ? 2 * hits->capacity : 4096;
+        hit_t *items = realloc(hits->items, (size_t)capacity * sizeof *items);
+        if (!items) return 0;
+        hits->items = items, hits->capacity = capacity;
+    }
+    hits->items[hits->count++] = (hit_t){(int32_t)position, key, loss};
+    return 1;
+}
+
+/* Add a window up exactly; keep it when it is within budget and all letters are known. */
+static int confirm(hits_t *hits, const motif_t *motif, const uint8_t *codes, int64_t at, int32_t key) {
+    const int32_t *losses = motif->losses[key & 1];
+    int64_t sum = 0;
+    for (int j = 0; j < motif->length; j++) {
+        uint8_t code = codes[at + j];
+        if (code >= UNKNOWN) return 1;
+        sum += losses[4 * j + code];
+    }
+    return sum > motif->budget || keep(hits, at, key, (int32_t)sum);
+}
+
+typedef struct {
+    const uint8_t *codes, *dimers; /* dimers[i]: codes i and i+1 in four bits, unknown taken as A */
+    const uint8_t *alive;          /* per group: does any window start at a known letter */
+    int64_t from, to;              /* window starts */
+    int strands;
+} block_t;
+
+static int scan_scalar(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+    for (int64_t i = block->from; i < block->to; i++) {
+        if (block->codes[i] >= UNKNOWN) continue;
+        for (int strand = 0; strand < 2; strand++) {
+            if (!(block->strands >> strand & 1)) continue;
+            int sum = 0;
+            for (int p = 0; p < motif->pairs && sum <= BUDGET; p++)
+                sum += motif->tables[32 * p + 16 * strand +
+                                     block->dimers[i - block->from + motif->offsets[2 * p + strand]]];
+            if (sum <= BUDGET && !confirm(hits, motif, block->codes, i, key + strand)) return 0;
+        }
+    }
+    return 1;
+}
+
+#if BIOCONV_X86
+#define LANES 4 /* vectors of 32 windows in a group */
+
+TARGET_AVX2 static inline void add_pair(__m256i sum[LANES], const uint8_t *table, const uint8_t *dimers) {
+    __m256i losses = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+    for (int v = 0; v < LANES; v++)
+        sum[v] = _mm256_adds_epu8(
+            sum[v], _mm256_shuffle_epi8(losses, _mm256_loadu_si256((const __m256i *)(dimers + 32 * v))));
+}
+
+TARGET_AVX2 static inline int all_out(const __m256i sum[LANES]) {
+    __m256i all = _mm256_and_si256(_mm256_and_si256(sum[0], sum[1]), _mm256_and_si256(sum[2], sum[3]));
+    return _mm256_testc_si256(all, _mm256_set1_epi8(-1));
+}
+
+TARGET_AVX2 static int confirm_group(const block_t *block, const motif_t *motif, int32_t key, int64_t at,
+                                     const __m256i sum[LANES], hits_t *hits) {
+    for (int v = 0; v < LANES; v++) {
+        uint32_t in = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(sum[v], _mm256_set1_epi8(-1)));
+        for (; in; in &= in - 1) {
+            int64_t i = at + 32 * v + __builtin_ctz(in);
+            if (i < block->to && !confirm(hits, motif, block->codes, i, key)) return 0;
+        }
+    }
+    return 1;
+}
+
+TARGET_AVX2 static int scan_avx2(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+    for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
+        if (!block->alive[g]) continue;
+        const uint8_t *dimers = block->dimers + (at - block->from);
+        __m256i forward[LANES], reverse[LANES];
+        for (int v = 0; v < LANES; v++) forward[v] = reverse[v] = _mm256_setzero_si256();
+        int p = 0, stop = motif->prune, out = 0;
+        for (;; stop++) {
+            for (; p < stop; p++) {
+                add_pair(forward, motif->tables + 32 * p, dimers + motif->offsets[2 * p]);
+                add_pair(reverse, motif->tables + 32 * p + 16, dimers + motif->offsets[2 * p + 1]);
+            }
+            out = all_out(forward) && all_out(reverse);
+            if (out || p == motif->pairs) break;
+        }
+        if (out) continue;
+        if (block->strands & 1 && !confirm_group(block, motif, key, at, forward, hits)) return 0;
+        if (block->strands & 2 && !confirm_group(block, motif, key + 1, at, reverse, hits)) return 0;
+    }
+    return 1;
+}
+#endif
+
+/* Windows of the indexed motifs: one lookup per position for all of them. */
+static int scan_index(const block_t *block, const plan_t *plan, hits_t *hits) {
+    const uint8_t *codes = block->codes;
+    const uint32_t mask = (1u << 2 * INDEX_WIDTH) - 1;
+    uint32_t word = 0;
+    int64_t unknown = -1; /* the last unknown letter seen */
+    for (int64_t i = block->from; i < block->from + INDEX_WIDTH - 1; i++) {
+        word = word << 2 | (codes[i] & 3u);
+        if (codes[i] >= UNKNOWN) unknown = i;
+    }
+    for (int64_t at = block->from; at < block->to; at++) {
+        uint8_t code = codes[at + INDEX_WIDTH - 1];
+        word = (word << 2 | (code & 3u)) & mask;
+        if (code >= UNKNOWN) unknown = at + INDEX_WIDTH - 1;
+        uint64_t row = plan->bitmap[word / 64], bit = (uint64_t)1 << word % 64;
+        if (!(row & bit)) continue;
+        uint32_t k = plan->rank[word / 64] + (uint32_t)__builtin_popcountll(row & (bit - 1));
+        for (uint32_t e = plan->first[k]; e < plan->first[k + 1]; e++) {
+            entry_t entry = plan->entries[e];
+            int length = plan->motifs[entry.key >> 1].length, known = 1;
+            if (unknown >= at)
+                for (int j = 0; j < length; j++) known &= codes[at + j] < UNKNOWN;
+            if (known && !keep(hits, at, entry.key, entry.loss)) return 0;
+        }
+    }
+    return 1;
+}
+
+static int before(const hit_t *a, const hit_t *b) {
+    return a->position != b->position ? a->position < b->position : a->key < b->key;
+}
+
+/* Merge sort by position, motif, strand; `spare` is as long as the hits. */
+static void sort_hits(hit_t *items, hit_t *spare, int64_t n) {
+    for (int64_t from = 0; from < n; from += 16) /* runs by insertion */
+        for (int64_t k = from + 1; k < n && k < from + 16; k++) {
+            hit_t moving = items[k];
+            int64_t j = k;
+            for (; j > from && before(&moving, &items[j - 1]); j--) items[j] = items[j - 1];
+            items[j] = moving;
+        }
+    for (int64_t width = 16; width < n; width *= 2) {
+        for (int64_t from = 0; from < n; from += 2 * width) {
+            int64_t mid = from + width < n ? from + width : n, end = mid + width < n ? mid + width : n;
+            int64_t a = from, b = mid;
+            for (int64_t k = from; k < end; k++)
+                spare[k] = b >= end || (a < mid && !before(&items[b], &items[a])) ? items[a++] : items[b++];
+        }
+        memcpy(items, spare, (size_t)n * sizeof *items);
+    }
+}
+
+static void prepare_block(block_t *block, int64_t n, int longest, uint8_t *dimers, uint8_t *alive) {
+    const uint8_t *codes = block->codes;
+    int64_t need = block->to - block->from + longest + GROUP, have = n - block->from < need ? n - block->from : need;
+    const uint8_t *from = codes + block->from;
+    for (int64_t i = 0; i < have; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+    memset(dimers + have, 0, (size_t)(need - have));
+    for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
+        int known = 0;
+        for (int64_t i = at; i < at + GROUP && i < n; i++) known |= codes[i] < UNKNOWN;
+        alive[g] = (uint8_t)known;
+    }
+}
+
+/* Find the hits of all motifs among the windows starting in [start, limit).
+ *
+ * codes: n base codes, followed by at least 16 + longest motif bytes of UNKNOWN.
+ * out: at most `capacity` hits, by position, motif, strand. Returns their number and sets *next to where the
+ * scan stopped: `limit`, or the first window not yet scanned when the next block's hits would not have
+ * fitted. Returns -1 when out of memory, -(needed) - 1 when not even the first block fits. */
+int64_t pwm_scan(const plan_t *plan, const uint8_t *codes, int64_t n, int64_t start, int64_t limit, hit_t *out,
+                 int64_t capacity, int64_t *next) {
+    hits_t hits = {0};
+    int64_t written = 0, status = 0;
+    int simd = bioconv_simd_level();
+    uint8_t *dimers = malloc(BLOCK + (size_t)plan->longest + GROUP), alive[BLOCK / GROUP];
+    hit_t *spare = NULL;
+    int64_t spare_size = 0;
+    if (!dimers) return -1;
+    *next = start;
+    for (int64_t from = start; from < limit; from = *next) {
+        int64_t to = limit - from > BLOCK ? from + BLOCK : limit;
+        block_t block = {codes, dimers, alive, from, to, plan->strands};
+        hits.count = 0;
+        prepare_block(&block, n, plan->longest, dimers, alive);
+        if (plan->indexed && !scan_index(&block, plan, &hits)) goto fail;
+        for (int k = 0; k < plan->scanned; k++) {
+            int m = plan->scan_order[k];
+#if BIOCONV_X86
+            int ok = simd ? scan_avx2(&block, &plan->motifs[m], 2 * m, &hits)
+                          : scan_scalar(&block, &plan->motifs[m], 2 * m, &hits);
+#else
+            (void)simd;
+            int ok = scan_scalar(&block, &plan->motifs[m], 2 * m, &hits);
+#endif
+            if (!ok) goto fail;
+        }
+        if (written + hits.count > capacity) {
+            status = written ? 0 : -hits.count - 1;
+            break;
+        }
+        if (hits.count > spare_size) {
+            free(spare);
+            spare_size = hits.capacity;
+            if (!(spare = malloc((size_t)spare_size * sizeof *spare))) goto fail;
+        }
+        sort_hits(hits.items, spare, hits.count);
+        if (hits.count) memcpy(out + written, hits.items, (size_t)hits.count * sizeof *out);
+        written += hits.count;
+        *next = to;
+    }
+    free(dimers), free(spare), free(hits.items);
+    return status ? status : written;
+fail:
+    free(dimers), free(spare), free(hits.items);
+    return -1;
+}
+
+/* Lower best[segment][motif] to the smallest loss of any window of that motif within each segment
+ * [starts[s], ends[s]) of the codes, on the plan's strands; windows with an unknown letter do not count. */
+void pwm_best(const plan_t *plan, const uint8_t *codes, int64_t segments, const int64_t *starts,
+              const int64_t *ends, int32_t *best) {
+    for (int64_t s = 0; s < segments; s++)
+        for (int m = 0; m < plan->n; m++) {
+            const motif_t *motif = &plan->motifs[m];
+            int32_t least = best[s * plan->n + m];
+            for (int64_t i = starts[s]; i + motif->length <= ends[s]; i++)
+                for (int strand = 0; strand < 2; strand++) {
+                    if (!(plan->strands >> strand & 1)) continue;
+                    const int32_t *losses = motif->losses[strand];
+                    int64_t sum = 0;
+                    int j = 0;
+                    for (; j < motif->length && sum < least && codes[i + j] < UNKNOWN; j++)
+                        sum += losses[4 * j + codes[i + j]];
+                    if (j == motif->length && sum < least) least = (int32_t)sum;
+                }
+            best[s * plan->n + m] = least;
+        }
+}
+
+/* Add to counts[k] the windows of lengths[k] letters that start before `limit` and hold known letters only. */
+void count_windows(const uint8_t *codes, int64_t n, int64_t limit, int kinds, const int32_t *lengths,
+                   int64_t *counts) {
+    for (int64_t from = 0; from < n;) {
+        while (from < n && codes[from] >= UNKNOWN) from++;
+        int64_t to = from;
+        while (to < n && codes[to] < UNKNOWN) to++;
+        for (int k = 0; k < kinds; k++) {
+            int64_t end = to - lengths[k] + 1 < limit ? to - lengths[k] + 1 : limit;
+            if (end > from) counts[k] += end - from;
+        }
+        from = to;
+    }
+}
+
+/* Letters of n matches: codes [position, position + length), reverse complemented where strand is 1.
+ * offsets: n + 1, where each match starts in `out`. */
+void match_letters(int64_t n, const int64_t *positions, const uint8_t *reverse, const uint8_t *codes,
+                   const int64_t *offsets, char *out) {
+    static const char letters[] = "ACGTNNNN", complements[] = "TGCANNNN";
+    for (int64_t k = 0; k < n; k++) {
+        int64_t length = offsets[k + 1] - offsets[k];
+        const uint8_t *from = codes + positions[k];
+        char *to = out + offsets[k];
+        for (int64_t j = 0; j < length; j++)
+            to[j] = reverse[k] ? complements[from[length - 1 - j] & 7] : letters[from[j] & 7];
+    }
+}
