@@ -55,3 +55,8 @@ def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
         message = "kernels take C-contiguous arrays"
         raise ValueError(message)
     return ctypes.c_void_p(array.ctypes.data)
+
+
+def size(count: int) -> ctypes.c_int64:
+    """Return a count as the kernels take it."""
+    return ctypes.c_int64(count)

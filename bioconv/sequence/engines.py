@@ -1,0 +1,217 @@
+"""What a scan runs over each chunk: motifs here, models in `model_engine`. One interface for both.
+
+An engine finds hits among the windows a chunk owns, in the chunk's own coordinates; `locate` turns them into
+coordinates on the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv import runtime
+from bioconv.conv import native
+from bioconv.conv.pwm import MatrixScanner, count_windows
+from bioconv.sequence.fasta import Chunk
+from bioconv.sequence.hits import HitBatch
+from bioconv.sequence.motifs import Motif
+from bioconv.sequence.pvalues import Tail, TailTable, score_tail, scoring_matrix
+
+STRANDS = {"both": 3, "+": 1, "-": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Hits of one engine in one chunk, all (n,): interval in the chunk, engine's motif and detail, the rest."""
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    motif: NDArray[np.int32]
+    detail: NDArray[np.int32]
+    strand: NDArray[np.int8]
+    score: NDArray[np.float64]
+    p: NDArray[np.float64]
+
+
+class Engine(Protocol):
+    """A set of motifs or a model, ready to scan.
+
+    Attributes
+    ----------
+    names : list of str
+        One per motif or model; `Found.motif` indexes it.
+    details : list of str
+        Second names; `Found.detail` indexes it.
+    window : int
+        Length of the longest window.
+    padding : int
+        Unknown codes needed after a chunk.
+    """
+
+    names: list[str]
+    details: list[str]
+    window: int
+    padding: int
+
+    def scan(self, chunk: Chunk) -> Found:
+        """Find the hits among the windows that start before `chunk.limit`, in order of start."""
+
+    def join(self, found: Found, chunk: Chunk) -> Found:
+        """Mend what the chunk's ends cut; called once per chunk, in order."""
+
+    def tests(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Return, per motif, how many windows were tested (strands counted)."""
+
+    def facts(self) -> dict[str, object]:
+        """Return what the output's head should say: background, thresholds, hashes."""
+
+    def window_lengths(self) -> list[tuple[int, int]]:
+        """Return (length, number of tests per window) for each length of window."""
+
+    def best(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""
+
+
+class MotifEngine:
+    """Position weight matrices with exact p-values.
+
+    Parameters
+    ----------
+    motifs : sequence of Motif
+    background : (4,) float64
+        Letter frequencies as read on the scanned strand.
+    pseudocount : float
+    p : float
+        Largest p-value of a hit, included.
+    strand : {"both", "+", "-"}
+    """
+
+    def __init__(
+        self,
+        motifs: Sequence[Motif],
+        *,
+        background: NDArray[np.float64],
+        pseudocount: float = 0.1,
+        p: float = 1e-4,
+        strand: str = "both",
+    ) -> None:
+        self.names = [motif.name for motif in motifs]
+        self.details = [motif.alt for motif in motifs]
+        self._matrices = [
+            scoring_matrix(motif.frequencies, motif.sites, background=background, pseudocount=pseudocount)
+            for motif in motifs
+        ]
+        tails = [score_tail(matrix, background, p) for matrix in self._matrices]
+        self._warn_unreachable(tails, p)
+        self._tails = TailTable(tails)
+        self._scanner = MatrixScanner(
+            [matrix.losses for matrix in self._matrices], [tail.budget for tail in tails], strands=STRANDS[strand]
+        )
+        self._strands = 2 if strand == "both" else 1
+        self._best = np.array([matrix.best for matrix in self._matrices], dtype=np.int64)
+        self._grid = np.array([matrix.grid for matrix in self._matrices])
+        self._kinds, self._kind = np.unique(self._scanner.lengths, return_inverse=True)
+        self._facts = {
+            "motifs": len(motifs),
+            "background": ",".join(f"{share:.6g}" for share in background),
+            "pseudocount": f"{pseudocount:g}",
+            "p": f"{p:g}",
+            "strand": strand,
+        }
+        self.window = self._scanner.longest
+        self.padding = self._scanner.padding
+
+    def _warn_unreachable(self, tails: Sequence[Tail], p: float) -> None:
+        missing = [name for name, tail in zip(self.names, tails, strict=True) if tail.budget < 0]
+        if missing:
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            runtime.logger.warning(
+                "%d of %d motifs are too short or too vague to reach p <= %g, even in their best word: %s",
+                *(len(missing), len(tails), p, shown),
+            )
+
+    def scan(self, chunk: Chunk) -> Found:
+        """Find the hits among the windows that start before `chunk.limit`, by start, motif and strand."""
+        codes = chunk.codes[: chunk.size + self.padding]
+        hits = self._scanner.hits(codes, limit=chunk.limit)
+        motif = hits["key"] >> 1
+        start = hits["position"].astype(np.int64)
+        strand = (1 - 2 * (hits["key"] & 1)).astype(np.int8)
+        score = (self._best[motif] - hits["loss"]) * self._grid[motif]
+        p = self._tails.p_values(motif, hits["loss"])
+        return Found(start, start + self._scanner.lengths[motif], motif, motif, strand, score, p)
+
+    def join(self, found: Found, chunk: Chunk) -> Found:
+        """Windows never cross the end of what a chunk owns: nothing to mend."""
+        return found
+
+    def tests(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Return, per motif, the windows without unknown letters, times the strands."""
+        counts = count_windows(chunk.codes[: chunk.size], self._kinds.astype(np.int32), limit=chunk.limit)
+        return counts[self._kind] * self._strands
+
+    def facts(self) -> dict[str, object]:
+        """Return number of motifs, background, pseudocount, threshold and strand."""
+        return self._facts
+
+    def window_lengths(self) -> list[tuple[int, int]]:
+        """Return (length, motifs of that length times strands)."""
+        counts = np.bincount(self._kind) * self._strands
+        return list(zip(self._kinds.tolist(), counts.tolist(), strict=True))
+
+    def best(self, chunk: Chunk) -> NDArray[np.float64]:
+        """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""
+        least = self._scanner.no_best(len(chunk.records))
+        codes = chunk.codes[: chunk.size + self.padding]
+        self._scanner.lower_best(codes, chunk.begins, chunk.ends, least)
+        scores = (self._best - least) * self._grid
+        return np.where(least == np.iinfo(np.int32).max, np.nan, scores)
+
+
+def locate(found: Found, chunk: Chunk, *, motifs_before: int, details_before: int) -> HitBatch:
+    """Turn hits in a chunk into hits on its records.
+
+    motifs_before, details_before : how many names and details other engines of the run have before this one.
+    """
+    piece = np.searchsorted(chunk.begins, found.start, side="right") - 1
+    shift = chunk.offsets[piece] - chunk.begins[piece]
+    used, record = np.unique(piece, return_inverse=True)
+    ends = np.cumsum(found.end - found.start)
+    return HitBatch(
+        names=[chunk.records[k].name for k in used.tolist()],
+        numbers=np.array([chunk.records[k].number for k in used.tolist()], dtype=np.int64),
+        record=record.astype(np.int32),
+        motif=found.motif + np.int32(motifs_before),
+        detail=found.detail + np.int32(details_before),
+        start=found.start + shift,
+        end=found.end + shift,
+        strand=found.strand,
+        score=found.score,
+        p=found.p,
+        q=np.full(len(piece), np.nan),
+        matched=_letters(found, chunk.codes, ends),
+        matched_ends=ends,
+    )
+
+
+def _letters(found: Found, codes: NDArray[np.uint8], ends: NDArray[np.int64]) -> bytes:
+    """Return the matched letters of all hits, reverse complemented where the strand is -1."""
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
+    reverse = (found.strand < 0).astype(np.uint8)
+    kernels = native.library()
+    if kernels is not None:
+        out = np.empty(int(offsets[-1]), dtype=np.uint8)
+        starts = np.ascontiguousarray(found.start)
+        arrays = (starts, reverse, codes, offsets, out)
+        kernels.match_letters(native.size(len(starts)), *map(native.pointer, arrays))
+        return out.tobytes()
+    lengths = np.diff(offsets)
+    within = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], lengths)
+    turned = np.repeat(reverse, lengths).astype(bool)
+    places = np.where(turned, np.repeat(found.end, lengths) - 1 - within, np.repeat(found.start, lengths) + within)
+    letters = codes[places]
+    return np.where(turned, np.frombuffer(b"TGCAN", np.uint8)[letters], np.frombuffer(b"ACGTN", np.uint8)[letters]).tobytes()

@@ -1,0 +1,190 @@
+"""Hits: one by one for Python, in columns for everything else, and on disk until their q-values are known."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_IN_MEMORY = 1 << 26
+_COLUMNS = (
+    ("record", np.int32),
+    ("motif", np.int32),
+    ("detail", np.int32),
+    ("start", np.int64),
+    ("end", np.int64),
+    ("strand", np.int8),
+    ("score", np.float64),
+    ("p", np.float64),
+    ("matched_ends", np.int64),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One match of a motif or model.
+
+    Attributes
+    ----------
+    motif_id, motif_alt_id : str
+        The motif's name and second name; for a model its name and the detector that matched.
+    sequence_name : str
+    start, end : int
+        Interval on the sequence, 0-based half-open.
+    strand : str
+        `+` or `-`.
+    score : float
+        Bits for a motif, the model's own scale for a model.
+    p_value, q_value : float
+        `q_value` is NaN where it was not computed.
+    matched_sequence : str
+        Letters of the interval, reverse complemented for strand `-`.
+    """
+
+    motif_id: str
+    motif_alt_id: str
+    sequence_name: str
+    start: int
+    end: int
+    strand: str
+    score: float
+    p_value: float
+    q_value: float
+    matched_sequence: str
+
+
+@dataclass(frozen=True, eq=False)
+class HitBatch:
+    """Hits in columns, all (n,); text by index.
+
+    Attributes
+    ----------
+    names : list of str
+        Record names that `record` indexes.
+    numbers : (len(names),) int64
+        The records' numbers in their file; names may repeat, numbers do not.
+    record, motif, detail : int32
+        `motif` indexes the run's motifs and models; `detail` its second names.
+    start, end : int64
+        0-based half-open.
+    strand : int8
+        +1 or -1.
+    score, p, q : float64
+        `q` is NaN until it is known.
+    matched : bytes
+        The matched letters, one hit after the other.
+    matched_ends : int64
+        Where each hit's letters end.
+    """
+
+    names: list[str]
+    numbers: NDArray[np.int64]
+    record: NDArray[np.int32]
+    motif: NDArray[np.int32]
+    detail: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    strand: NDArray[np.int8]
+    score: NDArray[np.float64]
+    p: NDArray[np.float64]
+    q: NDArray[np.float64]
+    matched: bytes
+    matched_ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> HitBatch:
+        """Return the hits at these rows, in this order."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        starts = np.concatenate([[0], self.matched_ends[:-1]])[: len(self)]
+        lengths = (self.matched_ends - starts)[index]
+        ends = np.cumsum(lengths)
+        places = np.repeat(starts[index] - (ends - lengths), lengths) + np.arange(int(ends[-1]) if len(ends) else 0)
+        letters = np.frombuffer(self.matched, dtype=np.uint8)[places].tobytes()
+        columns = {name: getattr(self, name)[index] for name, _ in _COLUMNS if name != "matched_ends"}
+        return replace(self, **columns, q=self.q[index], matched=letters, matched_ends=ends.astype(np.int64))
+
+    def hits(self, motifs: Sequence[str], details: Sequence[str]) -> Iterator[Hit]:
+        """Yield the hits one by one; `motifs` and `details` are the run's texts."""
+        text = self.matched.decode("ascii")
+        begin = 0
+        columns = (self.motif, self.detail, self.record, self.start, self.end, self.strand, self.score, self.p, self.q)
+        for *row, stop in zip(*(column.tolist() for column in (*columns, self.matched_ends)), strict=True):
+            motif, detail, record, start, end, strand, score, p, q = row
+            sign = "+" if strand > 0 else "-"
+            yield Hit(
+                motifs[motif], details[detail], self.names[record], start, end, sign, score, p, q, text[begin:stop]
+            )
+            begin = stop
+
+
+def join_batches(batches: Sequence[HitBatch]) -> HitBatch:
+    """Put batches one after the other."""
+    names: list[str] = []
+    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name, _ in _COLUMNS}
+    letters = 0
+    for batch in batches:
+        for name, _ in _COLUMNS:
+            shift = {"record": len(names), "matched_ends": letters}.get(name, 0)
+            column = getattr(batch, name)
+            columns[name].append(column + column.dtype.type(shift) if shift else column)
+        names += batch.names
+        letters += len(batch.matched)
+    joined = {name: np.concatenate([np.empty(0, kind), *columns[name]]) for name, kind in _COLUMNS}
+    q = np.concatenate([np.empty(0), *(batch.q for batch in batches)])
+    numbers = np.concatenate([np.empty(0, np.int64), *(batch.numbers for batch in batches)])
+    return HitBatch(names, numbers, q=q, matched=b"".join(batch.matched for batch in batches), **joined)  # type: ignore[arg-type]
+
+
+class Spool:
+    """Batches kept until the end of the input: in memory while they are few, then in a temporary file."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self.hits = 0
+
+    def append(self, batch: HitBatch) -> None:
+        """Add a batch."""
+        if not len(batch):
+            return
+        names = "\n".join(batch.names).encode()
+        self._file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
+        self._file.write(names)
+        for name, _ in _COLUMNS:
+            self._file.write(getattr(batch, name).tobytes())
+        self._file.write(batch.matched)
+        self.hits += len(batch)
+
+    def mark(self) -> tuple[int, int]:
+        """Return a place to come back to."""
+        return self._file.tell(), self.hits
+
+    def forget_since(self, mark: tuple[int, int]) -> None:
+        """Drop what was added after `mark`."""
+        place, self.hits = mark
+        self._file.seek(place)
+        self._file.truncate()
+
+    def batches(self) -> Iterator[HitBatch]:
+        """Yield the batches in the order they were added."""
+        self._file.seek(0)
+        while head := self._file.read(24):
+            count, names, letters = struct.unpack("<3q", head)
+            text = self._file.read(names).decode().split("\n")
+            columns = {
+                name: np.frombuffer(self._file.read(count * np.dtype(kind).itemsize), dtype=kind)
+                for name, kind in _COLUMNS
+            }
+            numbers = np.full(len(text), -1, dtype=np.int64)  # no longer needed
+            yield HitBatch(text, numbers, q=np.full(count, np.nan), matched=self._file.read(letters), **columns)
+        self._file.seek(0, 2)
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()

@@ -1,0 +1,253 @@
+"""Parts of sequences: BED regions of an indexed FASTA, and records that are themselves pieces of a genome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv.errors import InputError
+from bioconv.sequence.fasta import (
+    AMBIGUOUS,
+    BLANK,
+    FOREIGN,
+    UNKNOWN,
+    Chunk,
+    Record,
+    byte_classes,
+    open_bytes,
+)
+from bioconv.sequence.hits import HitBatch
+
+Fetch = Callable[[str, int, int], bytes]
+_Piece = tuple[Record, int, NDArray[np.uint8]]
+_PIECE = 1 << 18
+_HEADER = re.compile(r"^(?:.*::)?(?P<name>.+):(?P<start>\d+)-(?P<end>\d+)(?:\((?P<strand>[+-])\))?$")
+
+
+@dataclass(frozen=True, order=True)
+class Region:
+    """An interval of a sequence, 0-based half-open."""
+
+    name: str
+    start: int
+    end: int
+    strand: str = "+"
+
+
+def parse_header(name: str) -> Region:
+    """Read `chr:start-end(strand)` as bedtools getfasta writes it: 0-based half-open.
+
+    Raises
+    ------
+    InputError
+        If the name is not of that form.
+    """
+    match = _HEADER.match(name)
+    if match is None or int(match["start"]) >= int(match["end"]):
+        message = f"record {name!r}: --genomic-coords expects headers like 'chr1:0-100' or 'chr1:0-100(-)'"
+        raise InputError(message)
+    return Region(match["name"], int(match["start"]), int(match["end"]), match["strand"] or "+")
+
+
+def check_length(record: Record) -> None:
+    """Refuse a finished record whose length is not that of the interval in its header.
+
+    Raises
+    ------
+    InputError
+    """
+    region = parse_header(record.name)
+    if record.length != region.end - region.start:
+        message = (
+            f"{record.source}, record {record.name!r}: the header's interval has {region.end - region.start} bases "
+            f"(0-based half-open), the sequence {record.length}; leave out --genomic-coords or mend the header"
+        )
+        raise InputError(message)
+
+
+def to_genome(hits: HitBatch) -> HitBatch:
+    """Move hits from the coordinates of their record to those of the genome its header names."""
+    regions = [parse_header(name) for name in hits.names]
+    starts = np.array([region.start for region in regions], dtype=np.int64)[hits.record]
+    ends = np.array([region.end for region in regions], dtype=np.int64)[hits.record]
+    turned = np.array([region.strand == "-" for region in regions], dtype=bool)[hits.record]
+    return replace(
+        hits,
+        names=[region.name for region in regions],
+        start=np.where(turned, ends - hits.end, starts + hits.start),
+        end=np.where(turned, ends - hits.start, starts + hits.end),
+        strand=np.where(turned, -hits.strand, hits.strand).astype(np.int8),
+    )
+
+
+def read_bed(path: str | Path) -> list[Region]:
+    """Read the first three columns of a BED file, 0-based half-open.
+
+    Raises
+    ------
+    InputError
+        A line that is not BED, or an interval that is empty or backwards: names file and line.
+    """
+    regions = []
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, 1):
+            text = line.decode("utf-8", "replace").strip()
+            if not text or text.startswith(("#", "track", "browser")):
+                continue
+            fields = text.split("\t") if "\t" in text else text.split()
+            if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
+                message = f"{path}, line {number}: not BED: expected name, start and end, found {text[:60]!r}"
+                raise InputError(message)
+            if int(fields[1]) >= int(fields[2]):
+                message = f"{path}, line {number}: the interval {fields[1]}-{fields[2]} is empty (0-based half-open)"
+                raise InputError(message)
+            regions.append(Region(fields[0], int(fields[1]), int(fields[2])))
+    return regions
+
+
+def merge_regions(regions: list[Region], order: list[str]) -> list[Region]:
+    """Join regions that overlap or touch; by place in the genome, sequences in the given order."""
+    place = {name: k for k, name in enumerate(order)}
+    merged: list[Region] = []
+    for region in sorted(regions, key=lambda region: (place[region.name], region.start, region.end)):
+        if merged and merged[-1].name == region.name and region.start <= merged[-1].end:
+            merged[-1] = replace(merged[-1], end=max(merged[-1].end, region.end))
+        else:
+            merged.append(region)
+    return merged
+
+
+class RegionReader:
+    """Read intervals of named sequences in chunks; like `FastaReader`, in the sequences' own coordinates.
+
+    Parameters
+    ----------
+    source : str
+        Where the sequences are, for messages.
+    regions : list of Region
+        A window lies wholly inside one of them.
+    fetch : callable
+        From name, start and end (0-based half-open) to letters.
+    overlap, padding, skip_masked
+        As for `FastaReader`.
+    """
+
+    def __init__(
+        self, source: str, regions: list[Region], fetch: Fetch, *, overlap: int, padding: int, skip_masked: bool = False
+    ) -> None:
+        self.source = source
+        self.records = self.bases = self.ambiguous = self.foreign = 0
+        self._regions = regions
+        self._fetch = fetch
+        self._overlap = overlap
+        self._padding = padding
+        self._classes = byte_classes(skip_masked=skip_masked)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the chunks in order.
+
+        Raises
+        ------
+        InputError
+            A byte that is no letter.
+        """
+        pieces: list[_Piece] = []
+        size = 0
+        for region in self._regions:
+            record = Record(region.name, self.source, self.records, region.end - region.start)
+            self.records += 1
+            for start in range(region.start, max(region.end, region.start + 1), _PIECE):
+                end = min(start + _PIECE, region.end)
+                codes = self._codes(region.name, start, min(end + self._overlap, region.end), end - start)
+                self.bases += end - start
+                pieces.append((record, start, codes))
+                size += len(codes)
+                if size >= _PIECE or end < region.end:
+                    yield self._chunk(pieces, end - start if end < region.end else None)
+                    pieces, size = [], 0
+        if pieces:
+            yield self._chunk(pieces, None)
+
+    def _codes(self, name: str, start: int, end: int, owned: int) -> NDArray[np.uint8]:
+        classes = self._classes[np.frombuffer(self._fetch(name, start, end), dtype=np.uint8)]
+        wrong = np.flatnonzero(classes >= BLANK)
+        if len(wrong):
+            message = f"{self.source}, record {name!r}, base {start + int(wrong[0]) + 1}: not a letter of a sequence"
+            raise InputError(message)
+        self.ambiguous += int((classes[:owned] == AMBIGUOUS).sum())
+        self.foreign += int((classes[:owned] == FOREIGN).sum())
+        return np.minimum(classes, UNKNOWN)
+
+    def _chunk(self, pieces: list[_Piece], owned: int | None) -> Chunk:
+        """Put pieces side by side; owned: window starts of the last piece, if its region goes on."""
+        lengths = np.array([len(codes) for _, _, codes in pieces], dtype=np.int64)
+        begins = np.cumsum(lengths + 1) - lengths - 1
+        size = int(begins[-1] + lengths[-1])
+        codes = np.full(size + self._padding, UNKNOWN, dtype=np.uint8)
+        for begin, (_, _, part) in zip(begins.tolist(), pieces, strict=True):
+            codes[begin : begin + len(part)] = part
+        limit = size if owned is None else int(begins[-1]) + owned
+        offsets = np.array([start for _, start, _ in pieces], dtype=np.int64)
+        records = [record for record, _, _ in pieces]
+        return Chunk(codes, size, limit, records, begins, begins + lengths, offsets, owned is not None)
+
+
+def read_texts(sequences: Mapping[str, str], *, overlap: int, padding: int, skip_masked: bool = False) -> RegionReader:
+    """Return a reader of sequences in memory, by name."""
+    regions = [Region(name, 0, len(text)) for name, text in sequences.items()]
+
+    def fetch(name: str, start: int, end: int) -> bytes:
+        return sequences[name][start:end].encode("utf-8", "replace")
+
+    return RegionReader("memory", regions, fetch, overlap=overlap, padding=padding, skip_masked=skip_masked)
+
+
+def read_regions(
+    path: str | Path, bed: str | Path, *, overlap: int, padding: int, skip_masked: bool = False
+) -> RegionReader:
+    """Return a reader of BED regions of an indexed FASTA (plain or bgzip; a missing `.fai` index is made).
+
+    Overlapping regions are joined, so that no hit is reported twice.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be indexed, or a region outside its sequences.
+    """
+    fasta = _indexed(path)
+    lengths = {name: entry.rlen for name, entry in fasta.index.items()}
+    regions = read_bed(bed)
+    for region in regions:
+        if region.end > lengths.get(region.name, -1):
+            has = f"has {lengths[region.name]:,} bases" if region.name in lengths else f"is not in {path}"
+            message = f"{bed}: region {region.name}:{region.start}-{region.end}: {region.name} {has}"
+            raise InputError(message)
+
+    def fetch(name: str, start: int, end: int) -> bytes:
+        letters: str = fasta.fetch(name, start + 1, end).seq
+        return letters.encode()
+
+    merged = merge_regions(regions, list(lengths))
+    return RegionReader(str(path), merged, fetch, overlap=overlap, padding=padding, skip_masked=skip_masked)
+
+
+def _indexed(path: str | Path) -> Any:
+    from pyfaidx import Faidx, FastaIndexingError, FastaNotFoundError
+
+    if str(path) == "-":
+        message = "--bed needs a FASTA file that can be indexed, not stdin"
+        raise InputError(message)
+    try:
+        return Faidx(str(path), rebuild=True)
+    except FastaNotFoundError as error:
+        message = f"{path}: no such file"
+        raise InputError(message) from error
+    except (FastaIndexingError, OSError, ValueError, ImportError) as error:
+        message = f"{path}: cannot be indexed for --bed ({error}); a compressed file must be bgzip, not gzip"
+        raise InputError(message) from error

@@ -1,0 +1,181 @@
+"""`bioconv.scan`: hits of motifs and models in sequences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv.errors import InputError, OptionError
+from bioconv.sequence.background import read_background, symmetrise
+from bioconv.sequence.engines import Engine, MotifEngine
+from bioconv.sequence.hits import Hit, HitBatch
+from bioconv.sequence.motifs import Motif, read_motifs, select_motifs
+from bioconv.sequence.options import ScanOptions
+from bioconv.sequence.pipeline import ScanRun, Source, open_reader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Sequences = str | os.PathLike[str] | Mapping[str, str] | Sequence[str | os.PathLike[str]]
+
+
+def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArray[np.float64]:
+    """Return the (4,) background as read on the scanned strand, averaged over both where both are scanned."""
+    if options.background == "input":
+        background = _composition(sources, options)
+    else:
+        background = read_background(options.background)
+    if options.strand == "both":
+        return symmetrise(background)
+    return background if options.strand == "+" else background[::-1].copy()
+
+
+def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:
+    counts = np.zeros(4, dtype=np.int64)
+    for source in sources:
+        if str(source) == "-":
+            message = "--background input reads the sequences twice and cannot be used with stdin; give a file"
+            raise OptionError(message)
+        try:
+            for chunk in open_reader(source, options, 1, 0).chunks():
+                counts += np.bincount(chunk.codes[: chunk.size], minlength=5)[:4]
+        except InputError:
+            continue  # reported when it is scanned
+    if (counts == 0).any():
+        message = "--background input: the sequences do not hold all four of A, C, G and T; give the frequencies"
+        raise OptionError(message)
+    return counts / counts.sum()
+
+
+class Hits:
+    """The hits of a scan: iterate over them once, or turn them into a table.
+
+    Attributes
+    ----------
+    summary : Summary
+        Complete once the hits have been read.
+    """
+
+    def __init__(self, run: ScanRun, sources: Sequence[Source]) -> None:
+        self._run = run
+        self._sources = sources
+        self.summary = run.summary
+
+    def batches(self) -> Iterator[HitBatch]:
+        """Yield the hits in columns."""
+        with ExitStack() as stack:
+            stack.callback(self._run.close)
+            if self._run.options.stream:
+                for source in self._sources:
+                    for batch in self._run.stream(source):
+                        self.summary.hits += len(batch)
+                        yield batch
+                return
+            for source in self._sources:
+                self._run.add(source)
+            yield from self._run.finish()
+
+    def __iter__(self) -> Iterator[Hit]:
+        for batch in self.batches():
+            yield from batch.hits(self._run.names, self._run.details)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all hits as a table with the fields of `Hit` as columns (needs pandas)."""
+        import pandas as pd
+
+        return pd.DataFrame([{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__)
+
+
+def motif_engine(motifs: Sequence[Motif], options: ScanOptions, background: NDArray[np.float64]) -> MotifEngine:
+    """Return the engine for motifs under these options."""
+    return MotifEngine(
+        motifs, background=background, pseudocount=options.pseudocount, p=options.p, strand=options.strand
+    )
+
+
+def scan(
+    sequences: Sequences,
+    *,
+    motifs: str | os.PathLike[str] | Sequence[str | os.PathLike[str] | Motif] | None = None,
+    model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    p: float | None = None,
+    options: ScanOptions | None = None,
+) -> Hits:
+    """Find the hits of motifs and models in sequences.
+
+    Parameters
+    ----------
+    sequences : path, list of paths, or dict
+        FASTA files (plain, gzip, bgzip; `-` is stdin), or sequences by name.
+    motifs : path, list of paths or Motif, optional
+        Motif files (MEME, JASPAR, TRANSFAC, HOMER), `jaspar:ID`, or motifs.
+    model : name or path, or a list of them, optional
+        A model file, a published DeepBind parameter file, or the name of a model.
+    p : float, optional
+        Largest p-value of a hit; short for `options=ScanOptions(p=...)`.
+    options : ScanOptions, optional
+
+    Returns
+    -------
+    Hits
+        Iterate over it once for `Hit` records (0-based half-open), or call `to_pandas()`.
+
+    Raises
+    ------
+    InputError, MotifError, ModelError, OptionError
+
+    Examples
+    --------
+    >>> from bioconv import scan
+    >>> from bioconv.sequence.motifs import Motif
+    >>> import numpy as np
+    >>> box = Motif("TATA", "", np.eye(4)[[3, 0, 3, 0, 0, 0, 0]], 20.0, "example")
+    >>> [(hit.sequence_name, hit.start, hit.end, hit.strand) for hit in scan({"a": "GGTATAAAAGG"}, motifs=[box])]
+    [('a', 2, 9, '+')]
+    """
+    chosen = options or ScanOptions()
+    if p is not None:
+        chosen = replace(chosen, p=p)
+    sources = [sequences] if isinstance(sequences, (str, os.PathLike, Mapping)) else list(sequences)
+    paths: list[Source] = [source if isinstance(source, Mapping) else os.fspath(source) for source in sources]
+    engines = build_engines(_as_list(motifs), _as_list(model), chosen, paths)
+    return Hits(ScanRun(engines, chosen), paths)
+
+
+def _as_list(given: object) -> list[object]:
+    if given is None:
+        return []
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload, no-any-return]
+
+
+def build_engines(
+    motifs: Sequence[object], models: Sequence[object], options: ScanOptions, sources: Sequence[Source]
+) -> list[Engine]:
+    """Return the engines of a scan: one for all motifs, then one per model.
+
+    Raises
+    ------
+    OptionError
+        With neither motifs nor model: says how to get either.
+    """
+    if not motifs and not models:
+        raise OptionError(NOTHING_TO_SCAN_WITH)
+    background = choose_background(options, sources)
+    engines: list[Engine] = []
+    if motifs:
+        read = [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
+        engines.append(motif_engine(select_motifs(read, options.motif_ids), options, background))
+    return engines
+
+
+NOTHING_TO_SCAN_WITH = """nothing to scan with: give motifs or a model
+  motifs: --motifs FILE (MEME, JASPAR, TRANSFAC or HOMER), or --motifs jaspar:MA0139.2 after
+          pip install "bioconv[jaspar]"
+  model:  bioconv models get deepbind-models-2015, then --model deepbind:D00328.003 (CTCF);
+          bioconv models list shows all 927"""
