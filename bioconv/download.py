@@ -12,21 +12,25 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bioconv.errors import DownloadError
 from bioconv.runtime import logger, progress
+
+if TYPE_CHECKING:
+    import requests
 
 ATTEMPTS = 4
 FIRST_WAIT_S = 1.0
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 SLOWEST_BYTES_PER_S = 4096  # a connection that drips slower than this counts as stalled
-_CHUNK = 1 << 16
+_CHUNK = 1 << 12  # a stall is noticed between chunks only
 
 
 @dataclass(frozen=True)
@@ -170,25 +174,40 @@ def _copy(source: Path, part: _Part) -> None:
 def _request(url: str, part: _Part) -> None:
     """Stream one HTTP answer into `part`."""
     import pooch
+
+    with ExitStack() as opened:
+
+        def close_at_the_end(response: requests.Response, **_: object) -> None:
+            """Close what pooch leaves open when an answer is not read to its end."""
+            opened.callback(response.close)
+
+        get = pooch.HTTPDownloader(
+            chunk_size=_CHUNK,
+            timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
+            # identity: what is checked is what the server stores, not what a proxy packs on the way.
+            headers={"Accept-Encoding": "identity", "User-Agent": "bioconv"},
+            hooks={"response": close_at_the_end},
+        )
+        with _connection_errors(url, part.item):
+            get(url, part, None)
+
+
+@contextmanager
+def _connection_errors(url: str, item: RemoteFile) -> Iterator[None]:
+    """Tell what another attempt may mend from what it will not."""
     import requests
 
-    # identity: what is checked is what the server stores, not what a proxy packs on the way.
-    get = pooch.HTTPDownloader(
-        chunk_size=_CHUNK,
-        timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-        headers={"Accept-Encoding": "identity", "User-Agent": "bioconv"},
-    )
     try:
-        get(url, part, None)
+        yield
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 500
         if status in {408, 429} or status >= 500:
             message = f"the server answered {status}"
             raise _Dropped(message) from error
-        message = f"{url}: the server answered {status}; {_remedy(part.item)}"
+        message = f"{url}: the server answered {status}; {_remedy(item)}"
         raise DownloadError(message) from error
     except ValueError as error:
-        message = f"{url}: not an address or not an HTTP answer ({error}); {_remedy(part.item)}"
+        message = f"{url}: not an address or not an HTTP answer ({error}); {_remedy(item)}"
         raise DownloadError(message) from error
     except requests.RequestException as error:
         message = f"no connection, or it broke off or stalled ({type(error).__name__}: {error})"

@@ -61,8 +61,8 @@ def list_(pattern: str, as_json: bool, quiet: bool, verbose: int, **filters: str
         columns = (*_FIELDS[:7], "installed")
         table = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
         click.echo("\n".join("\t".join(line) for line in table))
-    near = [] if found else near_names(pattern)
-    logger.info("%d of %d models%s", len(found), len(models()), f"; near: {', '.join(near)}" if near else "")
+    near = "" if found else near_names(pattern)
+    logger.info("%d of %d models%s", len(found), len(models()), near)
 
 
 def _cell(value: object) -> str:

@@ -121,14 +121,15 @@ def find(name: str) -> Model | ModelSet:
     """
     if entry := models().get(name) or sets().get(name):
         return entry
-    near = [f"{one} ({models()[one].protein})" if one in models() else one for one in near_names(name)]
-    hint = f"; near: {', '.join(near)}" if near else ""
-    message = f"no model file or known model is called {name!r}{hint}. See: bioconv models list [PATTERN]"
+    message = (
+        f"no model file or known model is called {name!r}{near_names(name)}. "
+        "See: bioconv models list [PATTERN]"
+    )
     raise ModelError(message)
 
 
-def near_names(name: str, count: int = 5) -> list[str]:
-    """Return up to `count` known names that `name` may have meant; a protein's name counts as well."""
+def near_names(name: str, count: int = 5) -> str:
+    """Return `; near: ...` with up to `count` names that `name` may have meant, a protein's included."""
     proteins: dict[str, list[str]] = {}
     for model in models().values():
         proteins.setdefault(model.protein.casefold(), []).append(model.name)
@@ -137,7 +138,9 @@ def near_names(name: str, count: int = 5) -> list[str]:
     protein = word.rpartition(":")[2]
     near = [*proteins.get(protein, []), *(names[one] for one in get_close_matches(word, names, count))]
     near += [one for alike in get_close_matches(protein, proteins, count) for one in proteins[alike]]
-    return list(dict.fromkeys(near))[:count]
+    first = list(dict.fromkeys(near))[:count]
+    shown = [f"{one} ({models()[one].protein})" if one in models() else one for one in first]
+    return f"; near: {', '.join(shown)}" if shown else ""
 
 
 def search(pattern: str = "", *, protein: str = "", species: str = "", experiment: str = "") -> list[Model]:
