@@ -76,8 +76,8 @@ def test_files_already_there_stay_or_are_replaced_whole(tmp_path: Path) -> None:
         (entry("bomb", bytes(LIMIT)), "unpacks to more than 1048576 bytes"),
     ],
     ids=[
-        "absolute", "parent", "hidden parent", "drive", "parent folder", "symlink", "hard link", "character device",
-        "block device", "fifo", "sparse", "duplicate", "bomb",
+        "absolute", "parent", "hidden parent", "drive", "parent folder", "symlink", "hard link",
+        "character device", "block device", "fifo", "sparse", "duplicate", "bomb",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("first", [True, False])
@@ -133,7 +133,7 @@ def test_a_header_that_claims_gigabytes(tmp_path: Path) -> None:
 def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)
-    with pytest.raises(DownloadError, match="x.tar.gz is damaged or not a .tar.gz archive"):
+    with pytest.raises(DownloadError, match=r"x\.tar\.gz is damaged or not"):
         unpack_tar(path, tmp_path / "out", WANTED, limit=LIMIT)
     assert everything_below(tmp_path) == {"x.tar.gz"}
 
@@ -141,7 +141,7 @@ def test_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), inside=st.booleans())
 def test_damage_anywhere_is_noticed_or_harmless(tmp_path: Path, data: st.DataObject, inside: bool) -> None:
-    """Flip a byte of the packed or of the unpacked archive, or cut it: right files or an error, nothing else."""
+    """Flip a byte, packed or unpacked, or cut the archive: the right files or an error, nothing else."""
     path = pack(tmp_path / "x.tar.gz", honest())
     content = gzip.decompress(path.read_bytes()) if inside else path.read_bytes()
     where = data.draw(st.integers(0, len(content) - 1))
