@@ -121,6 +121,7 @@ def fetch(item: RemoteFile) -> Path:
     attempts = 1 if isinstance(source, Path) else ATTEMPTS
     for attempt in range(attempts):
         if attempt:
+            logger.info("%s: %s; trying again (%d of %d)", item.name, reason, attempt + 1, attempts)
             time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
         try:
             with _Part(item, target, source) as part:
@@ -129,7 +130,6 @@ def fetch(item: RemoteFile) -> Path:
             return target
         except _Dropped as problem:
             reason = str(problem)
-            logger.info("%s: %s (attempt %d of %d)", source, reason, attempt + 1, attempts)
     message = f"{source}: {reason}, in {attempts} attempt(s); {_remedy(item)}"
     raise DownloadError(message)
 
@@ -210,7 +210,9 @@ def _connection_errors(url: str, item: RemoteFile) -> Iterator[None]:
         message = f"{url}: not an address or not an HTTP answer ({error}); {_remedy(item)}"
         raise DownloadError(message) from error
     except requests.RequestException as error:
-        message = f"no connection, or it broke off or stalled ({type(error).__name__}: {error})"
+        # requests wraps the reason in the pool's complaint, which repeats the whole address.
+        cause = error.args[0] if error.args else type(error).__name__
+        message = f"no connection, or it broke off or stalled ({getattr(cause, 'reason', cause)})"
         raise _Dropped(message) from error
 
 
