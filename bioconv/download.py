@@ -119,6 +119,7 @@ def fetch(item: RemoteFile) -> Path:
     source = _source(item)
     logger.debug("fetching %s/%s from %s", item.set, item.name, source)
     attempts = 1 if isinstance(source, Path) else ATTEMPTS
+    reason = ""
     for attempt in range(attempts):
         if attempt:
             logger.info("%s: %s; trying again (%d of %d)", item.name, reason, attempt + 1, attempts)
