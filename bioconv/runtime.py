@@ -14,6 +14,7 @@ from bioconv.errors import OptionError
 
 if TYPE_CHECKING:
     import torch
+    from tqdm import tqdm
 
 logger = logging.getLogger("bioconv")
 logger.addHandler(logging.NullHandler())
@@ -44,6 +45,21 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         return prefix + record.getMessage()
+
+
+def progress(total: int, description: str, *, unit: str) -> tqdm:
+    """Return a bar for stderr: seen on a terminal, when the log is shown and a second has passed."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        desc=description,
+        unit=unit,
+        unit_scale=unit == "B",
+        delay=1,
+        leave=False,
+        disable=None if logger.isEnabledFor(logging.INFO) else True,  # None: disabled off a terminal
+    )
 
 
 def thread_count(requested: int | None = None) -> int:
