@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     help="Base frequencies: equal, those of the input, from a MEME background file, or four numbers.",
 )
 @click.option("--pseudocount", type=float, default=0.1, show_default=True, help="Sites added to each motif column.")
+@click.option(
+    "--grid", type=click.Choice(["fine", "fimo"]), default="fine", show_default=True,
+    help="Rounding of motif scores: fine, or as coarse as FIMO's, to reproduce its figures.",
+)
 @click.option("--strand", type=click.Choice(["both", "+", "-"]), default="both", show_default=True)
 @click.option("--top", type=int, metavar="N", help="Only the N best hits of each motif.")
 @click.option("--best-per-sequence", is_flag=True, help="Only the best hit of each motif in each sequence.")
@@ -144,6 +148,7 @@ def _rows(run: ScanRun, wanted: Wanted) -> tuple[bytes, RowWriter]:
 
 
 def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+    run.lengths = {} if wanted.track else None
     for source in sources:
         with failures.guard():
             run.add(source)

@@ -19,6 +19,7 @@ from bioconv.conv.pwm import MatrixScanner, count_windows
 from bioconv.sequence.fasta import Chunk
 from bioconv.sequence.hits import HitBatch
 from bioconv.sequence.motifs import Motif
+from bioconv.sequence.options import ScanOptions
 from bioconv.sequence.pvalues import Tail, TailTable, score_tail, scoring_matrix
 
 STRANDS = {"both": 3, "+": 1, "-": 2}
@@ -84,25 +85,18 @@ class MotifEngine:
     motifs : sequence of Motif
     background : (4,) float64
         Letter frequencies as read on the scanned strand.
-    pseudocount : float
-    p : float
-        Largest p-value of a hit, included.
-    strand : {"both", "+", "-"}
+    options : ScanOptions
+        Threshold, strand, pseudocount and grid.
     """
 
-    def __init__(
-        self,
-        motifs: Sequence[Motif],
-        *,
-        background: NDArray[np.float64],
-        pseudocount: float = 0.1,
-        p: float = 1e-4,
-        strand: str = "both",
-    ) -> None:
+    def __init__(self, motifs: Sequence[Motif], background: NDArray[np.float64], options: ScanOptions) -> None:
+        p, strand, pseudocount = options.p, options.strand, options.pseudocount
         self.names = [motif.name for motif in motifs]
         self.details = [motif.alt for motif in motifs]
         self._matrices = [
-            scoring_matrix(motif.frequencies, motif.sites, background=background, pseudocount=pseudocount)
+            scoring_matrix(
+                motif.frequencies, motif.sites, background=background, pseudocount=pseudocount, grid=options.grid
+            )
             for motif in motifs
         ]
         tails = [score_tail(matrix, background, p) for matrix in self._matrices]
@@ -119,6 +113,7 @@ class MotifEngine:
             "motifs": len(motifs),
             "background": ",".join(f"{share:.6g}" for share in background),
             "pseudocount": f"{pseudocount:g}",
+            "grid": options.grid,
             "p": f"{p:g}",
             "strand": strand,
         }

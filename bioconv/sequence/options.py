@@ -25,6 +25,8 @@ class ScanOptions:
         `uniform`, `input` (composition of the sequences), a file, or four comma-separated numbers.
     pseudocount : float
         Sites added to each motif column, distributed as the background.
+    grid : {"fine", "fimo"}
+        Rounding of motif scores: fine, or FIMO's (its 1000 levels shift p-values by up to several per cent).
     top : int, optional
         Best hits kept per motif.
     best_per_sequence : bool
@@ -56,6 +58,7 @@ class ScanOptions:
     motif_ids: tuple[str, ...] = ()
     background: str = "uniform"
     pseudocount: float = 0.1
+    grid: str = "fine"
     top: int | None = None
     best_per_sequence: bool = False
     no_overlap: bool = False
@@ -75,6 +78,7 @@ class ScanOptions:
             (self.q is None or 0 < self.q <= 1, f"-q {self.q}: give a q-value above 0, at most 1"),
             (self.strand in {"both", "+", "-"}, f"--strand {self.strand}: give both, + or -"),
             (self.sort in {"input", "p"}, f"--sort {self.sort}: give input or p"),
+            (self.grid in {"fine", "fimo"}, f"--grid {self.grid}: give fine or fimo"),
             (self.pseudocount >= 0, f"--pseudocount {self.pseudocount}: give 0 or more"),
             (self.top is None or self.top > 0, f"--top {self.top}: give 1 or more"),
             (not (self.stream and (self.q or self.top or self.sort == "p")), _STREAM),

@@ -83,7 +83,12 @@ class Tail:
 
 
 def scoring_matrix(
-    frequencies: NDArray[np.float64], sites: float, *, background: NDArray[np.float64], pseudocount: float = 0.1
+    frequencies: NDArray[np.float64],
+    sites: float,
+    *,
+    background: NDArray[np.float64],
+    pseudocount: float = 0.1,
+    grid: str = "fine",
 ) -> ScoringMatrix:
     """Return log2((f n + pc b) / ((n + pc) b)) per column and letter, rounded to the grid.
 
@@ -97,15 +102,22 @@ def scoring_matrix(
         Frequencies of A, C, G, T as read on the scanned strand.
     pseudocount : float
         Sites added, distributed as the background (pc).
+    grid : {"fine", "fimo"}
+        `fimo` rounds as coarsely as FIMO does, and gives its scores and p-values.
     """
-    grid = SHORT_GRID if len(frequencies) <= SHORT else GRID
     with np.errstate(divide="ignore"):
         odds = np.log2((frequencies * sites + pseudocount * background) / ((sites + pseudocount) * background))
     possible = np.isfinite(odds)
-    steps = np.rint(np.where(possible, odds, 0) / grid).astype(np.int64)
+    step = _fimo_grid(odds[possible]) if grid == "fimo" else SHORT_GRID if len(frequencies) <= SHORT else GRID
+    steps = np.rint(np.where(possible, odds, 0) / step).astype(np.int64)
     best = np.where(possible, steps, np.iinfo(np.int64).min).max(axis=1)
     losses = np.where(possible, best[:, None] - steps, FORBIDDEN)
-    return ScoringMatrix(losses.astype(np.int32), int(best.sum()), grid)
+    return ScoringMatrix(losses.astype(np.int32), int(best.sum()), step)
+
+
+def _fimo_grid(odds: NDArray[np.float64]) -> float:
+    """FIMO's step: about 1000 levels from the whole number below the smallest log-odds to the largest."""
+    return 1 / max(1.0, np.floor(1000 / (odds.max() - np.floor(odds.min()))))
 
 
 def score_tail(

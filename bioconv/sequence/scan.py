@@ -92,13 +92,6 @@ class Hits:
         return pd.DataFrame([{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__)
 
 
-def motif_engine(motifs: Sequence[Motif], options: ScanOptions, background: NDArray[np.float64]) -> MotifEngine:
-    """Return the engine for motifs under these options."""
-    return MotifEngine(
-        motifs, background=background, pseudocount=options.pseudocount, p=options.p, strand=options.strand
-    )
-
-
 def scan(
     sequences: Sequences,
     *,
@@ -170,7 +163,7 @@ def build_engines(
     engines: list[Engine] = []
     if motifs:
         read = [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
-        engines.append(motif_engine(select_motifs(read, options.motif_ids), options, background))
+        engines.append(MotifEngine(select_motifs(read, options.motif_ids), background, options))
     return engines
 
 
