@@ -69,17 +69,16 @@ class Hits:
 
     def batches(self) -> Iterator[HitBatch]:
         """Yield the hits in columns."""
-        with ExitStack() as stack:
-            stack.callback(self._run.close)
+        try:
             if self._run.options.stream:
                 for source in self._sources:
-                    for batch in self._run.stream(source):
-                        self.summary.hits += len(batch)
-                        yield batch
+                    yield from self._run.stream(source)
                 return
             for source in self._sources:
                 self._run.add(source)
             yield from self._run.finish()
+        finally:
+            self._run.close()
 
     def __iter__(self) -> Iterator[Hit]:
         for batch in self.batches():
