@@ -85,7 +85,7 @@ def test_real_files_as_biopython_reads_them(shared_data: Data, name: str, format
 
 
 def assert_same_as_biopython(found: list[Motif], text: str, format_: str) -> None:
-    theirs = list(biopython.parse(io.StringIO(text), format_))
+    theirs = list(biopython.parse(io.StringIO(text), format_))  # type: ignore[no-untyped-call]
     assert len(found) == len(theirs)
     for ours, other in zip(found, theirs, strict=True):
         counts = np.array([other.counts[base] for base in "ACGT"], dtype=float).T
