@@ -38,8 +38,8 @@ class _Block:
 def read_tables(text: str, path: str) -> list[Matrix]:
     """Return the matrices of a JASPAR, HOMER or bare table file.
 
-    Rows are bases (A, C, G, T, or as their letters say) unless the file is HOMER's, or has a table of more than
-    four rows with four numbers each: then the rows of the whole file are positions.
+    Rows are bases (A, C, G, T, or as their letters say) unless the file is HOMER's, or has a table of more
+    than four rows with four numbers each: then the rows of the whole file are positions.
 
     Raises
     ------
