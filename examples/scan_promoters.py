@@ -1,4 +1,4 @@
-"""Which genes of a plasmid have a CRP or LexA site in front of them?
+"""Find the genes of a plasmid that have a CRP or LexA site in front of them.
 
 Takes the 150 bases upstream of every annotated gene of *Yersinia pestis* plasmid pPCP1 and scans them with two
 motifs of *E. coli* regulators. Run from anywhere: `python examples/scan_promoters.py`.

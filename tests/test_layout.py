@@ -34,9 +34,7 @@ def test_cli_and_datasets_are_no_packages_of_their_own():
 
 def test_checkout_resolves_cli_and_datasets(tmp_path):
     code = "import bioconv.cli.main, bioconv.datasets.synthetic; print(bioconv.cli.main.__file__)"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert Path(run.stdout.strip()) == ROOT / "cli" / "main.py"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,12 +201,14 @@ def _letters(found: Found, codes: NDArray[np.uint8], ends: NDArray[np.int64]) ->
     if kernels is not None:
         out = np.empty(int(offsets[-1]), dtype=np.uint8)
         starts = np.ascontiguousarray(found.start)
-        arrays = (starts, reverse, codes, offsets, out)
-        kernels.match_letters(native.size(len(starts)), *map(native.pointer, arrays))
+        arrays: tuple[NDArray[Any], ...] = (starts, reverse, codes, offsets, out)
+        kernels.match_letters(native.size(len(starts)), *(native.pointer(array) for array in arrays))
         return out.tobytes()
     lengths = np.diff(offsets)
     within = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], lengths)
     turned = np.repeat(reverse, lengths).astype(bool)
     places = np.where(turned, np.repeat(found.end, lengths) - 1 - within, np.repeat(found.start, lengths) + within)
     letters = codes[places]
-    return np.where(turned, np.frombuffer(b"TGCAN", np.uint8)[letters], np.frombuffer(b"ACGTN", np.uint8)[letters]).tobytes()
+    return np.where(
+        turned, np.frombuffer(b"TGCAN", np.uint8)[letters], np.frombuffer(b"ACGTN", np.uint8)[letters]
+    ).tobytes()

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ def open_bytes(path: str | Path) -> BinaryIO:
         stream: BinaryIO = sys.stdin.buffer
     else:
         try:
-            stream = Path(path).open("rb")
+            stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
         except OSError as error:
             message = f"{path}: {error.strerror}"
             raise InputError(message) from error
@@ -184,7 +184,7 @@ class FastaReader:
                 codes, table = self._decode(data, final)
                 rest = data[self._state.consumed :]
                 if len(rest) > _LONGEST_HEADER:
-                    raise self._error("a header line longer than 64 MB: this is not FASTA")
+                    self._fail("a header line longer than 64 MB: this is not FASTA")
                 chunk, carry = self._assemble(carry, codes, table, data, final)
                 if chunk is not None:
                     yield chunk
@@ -273,16 +273,17 @@ class FastaReader:
         if status == _NO_HEADER:
             head = data[at : at + 512]
             if re.search(rb"[\x00-\x08\x0e-\x1f]", head):
-                raise self._error("this is a binary file, not FASTA")
+                self._fail("this is a binary file, not FASTA")
             hint = "; it looks like FASTQ" if head[:1] == b"@" else ""
-            raise self._error(f"not FASTA: expected a header line beginning with '>', found {head[:20]!r}{hint}")
+            self._fail(f"not FASTA: expected a header line beginning with '>', found {head[:20]!r}{hint}")
         byte = data[at : at + 1]
         hint = "; remove the alignment's gaps" if byte in {b"-", b"."} else ""
-        raise self._error(f"{byte!r} is not a letter of a sequence{hint}")
+        self._fail(f"{byte!r} is not a letter of a sequence{hint}")
 
-    def _error(self, reason: str) -> InputError:
+    def _fail(self, reason: str) -> NoReturn:
         record = f", record {self._record.name!r}" if self._record else ""
-        return InputError(f"{self.source}{record}, line {self._state.lines + 1}: {reason}")
+        message = f"{self.source}{record}, line {self._state.lines + 1}: {reason}"
+        raise InputError(message)
 
     def _assemble(
         self,

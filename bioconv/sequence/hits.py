@@ -6,7 +6,7 @@ import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +127,7 @@ class HitBatch:
 def join_batches(batches: Sequence[HitBatch]) -> HitBatch:
     """Put batches one after the other."""
     names: list[str] = []
-    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name, _ in _COLUMNS}
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in _COLUMNS}
     letters = 0
     for batch in batches:
         for name, _ in _COLUMNS:
@@ -139,7 +139,7 @@ def join_batches(batches: Sequence[HitBatch]) -> HitBatch:
     joined = {name: np.concatenate([np.empty(0, kind), *columns[name]]) for name, kind in _COLUMNS}
     q = np.concatenate([np.empty(0), *(batch.q for batch in batches)])
     numbers = np.concatenate([np.empty(0, np.int64), *(batch.numbers for batch in batches)])
-    return HitBatch(names, numbers, q=q, matched=b"".join(batch.matched for batch in batches), **joined)  # type: ignore[arg-type]
+    return HitBatch(names, numbers, q=q, matched=b"".join(batch.matched for batch in batches), **joined)
 
 
 class Spool:
@@ -177,7 +177,7 @@ class Spool:
         while head := self._file.read(24):
             count, names, letters = struct.unpack("<3q", head)
             text = self._file.read(names).decode().split("\n")
-            columns = {
+            columns: dict[str, NDArray[Any]] = {
                 name: np.frombuffer(self._file.read(count * np.dtype(kind).itemsize), dtype=kind)
                 for name, kind in _COLUMNS
             }

@@ -30,9 +30,7 @@ class _Block:
 
         Fewer than four may be a table of bases that was cut off, which must not turn the others round.
         """
-        return len(self.rows) > 4 and all(
-            len(row.split()) == 4 and not _LETTER_ROW.match(row) for _, row in self.rows
-        )
+        return len(self.rows) > 4 and all(len(row.split()) == 4 and not _LETTER_ROW.match(row) for _, row in self.rows)
 
 
 def read_tables(text: str, path: str) -> list[Matrix]:

@@ -1,6 +1,6 @@
 """From files to hits with p- and q-values.
 
-    chunks of codes -> engines (in threads) -> hits on records -> filters -> spool -> q-values -> hits
+chunks of codes -> engines (in threads) -> hits on records -> filters -> spool -> q-values -> hits
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bioconv import runtime
 from bioconv.sequence import filters
 from bioconv.sequence.engines import Engine, Found, locate
 from bioconv.sequence.fasta import Chunk, FastaReader
-from bioconv.sequence.hits import HitBatch, Spool
+from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
 from bioconv.sequence.qvalues import FalseDiscovery
 from bioconv.sequence.regions import check_length, read_regions, read_texts, to_genome
@@ -200,14 +200,16 @@ class ScanRun:
     def finish(self) -> Iterator[HitBatch]:
         """Yield all hits kept, with their q-values."""
         q_values = self._discovery.finish(self._tests)
-        batches = (replace(batch, q=q_values.of(batch.motif, batch.p)) for batch in self._spool.batches())
+        batches: Iterator[HitBatch] = (
+            replace(batch, q=q_values.of(batch.motif, batch.p)) for batch in self._spool.batches()
+        )
         if self.options.q is not None:
             limit = self.options.q
             batches = (batch.take(batch.q <= limit) for batch in batches)
         if self.options.top is not None:
             batches = iter([filters.top(batches, self.options.top)])
         if self.options.sort == "p":
-            batches = iter([filters.by_p(filters.join_batches(list(batches)))])
+            batches = iter([filters.by_p(join_batches(list(batches)))])
         for batch in batches:
             if len(batch):
                 self.summary.hits += len(batch)

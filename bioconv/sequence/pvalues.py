@@ -52,7 +52,7 @@ class ScoringMatrix:
 
     def scores(self, losses: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the scores (bits) of windows with these losses."""
-        return (self.best - losses.astype(np.int64)) * self.grid
+        return (self.best - losses.astype(np.float64)) * self.grid
 
     @property
     def reach(self) -> int:
@@ -117,7 +117,7 @@ def scoring_matrix(
 
 def _fimo_grid(odds: NDArray[np.float64]) -> float:
     """FIMO's step: about 1000 levels from the whole number below the smallest log-odds to the largest."""
-    return 1 / max(1.0, np.floor(1000 / (odds.max() - np.floor(odds.min()))))
+    return 1 / max(1.0, float(np.floor(1000 / (odds.max() - np.floor(odds.min())))))
 
 
 def score_tail(
@@ -147,7 +147,7 @@ def score_tail(
 
 def _native_tail(matrix: ScoringMatrix, background: NDArray[np.float64], limit: float, words: bool) -> Tail:
     kernels = native.library()
-    assert kernels is not None  # noqa: S101 - choose_backend said so
+    assert kernels is not None
     function = kernels.tail_by_words if words else kernels.tail_by_sums
     function.restype = ctypes.c_int64
     losses = np.ascontiguousarray(matrix.losses)
@@ -198,7 +198,7 @@ def _numpy_sums(matrix: ScoringMatrix, background: NDArray[np.float64], limit: f
                 if step <= top:
                     spread[step:] += mass[: top + 1 - step] * weight
             mass = spread
-        levels = np.flatnonzero(mass)
+        levels = np.flatnonzero(mass).astype(np.int64)
         tail, beyond = _cut(levels, mass[levels], limit)
         if beyond or top >= matrix.reach:
             return tail
@@ -208,7 +208,7 @@ def _numpy_sums(matrix: ScoringMatrix, background: NDArray[np.float64], limit: f
 def _cut(losses: NDArray[np.int64], p: NDArray[np.float64], limit: float) -> tuple[Tail, bool]:
     """Sort and add up; keep the levels within the limit, and say whether there are any beyond."""
     levels, place = np.unique(losses, return_inverse=True)
-    total = np.cumsum(np.bincount(place, weights=p, minlength=len(levels)))
+    total: NDArray[np.float64] = np.cumsum(np.bincount(place, weights=p, minlength=len(levels)))
     kept = int(np.searchsorted(total, limit * _SLACK, side="right"))
     return Tail(levels[:kept].astype(np.int32), total[:kept]), kept < len(levels)
 

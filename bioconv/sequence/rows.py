@@ -153,7 +153,7 @@ class RowWriter:
 
     def _native_text(self, batch: HitBatch, names: list[str]) -> bytes:
         kernels = native.library()
-        assert kernels is not None  # noqa: S101 - the caller has looked
+        assert kernels is not None
         program = np.array(
             [(LITERAL, k) if isinstance(field, str) else field for k, field in enumerate(self._layout.fields)],
             dtype=np.int32,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +49,7 @@ def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.
     if (counts == 0).any():
         message = "--background input: the sequences do not hold all four of A, C, G and T; give the frequencies"
         raise OptionError(message)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 class Hits:
@@ -88,7 +87,9 @@ class Hits:
         """Return all hits as a table with the fields of `Hit` as columns (needs pandas)."""
         import pandas as pd
 
-        return pd.DataFrame([{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__)
+        return pd.DataFrame(
+            [{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__
+        )
 
 
 def scan(
@@ -143,7 +144,7 @@ def scan(
 def _as_list(given: object) -> list[object]:
     if given is None:
         return []
-    return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload, no-any-return]
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload]
 
 
 def build_engines(

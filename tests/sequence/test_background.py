@@ -69,9 +69,7 @@ def test_real_file(shared_data: Callable[[str], Path]) -> None:
     order0, order1 = read_markov_background(shared_data("fimo-oracle/klf1/background"))
     np.testing.assert_allclose(order0, [0.256, 0.244, 0.244, 0.256], rtol=1e-12)
     assert order1 is not None
-    assert order1[1, 2] == pytest.approx(
-        1.667e-02 / (7.587e-02 + 6.998e-02 + 1.667e-02 + 8.147e-02)
-    )  # CpG is rare
+    assert order1[1, 2] == pytest.approx(1.667e-02 / (7.587e-02 + 6.998e-02 + 1.667e-02 + 8.147e-02))  # CpG is rare
     np.testing.assert_allclose(order0 @ order1, order0, atol=2e-3)
 
 

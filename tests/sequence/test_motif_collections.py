@@ -22,9 +22,7 @@ from tests.sequence.motif_cases import HEAD, JASPAR, SEEDS, TRANSFAC, Read, asse
 
 Data = Callable[[str], Path]
 
-TALL = (
-    ">a\n4 16 0 0\n19 0 1 0\n0 20 0 0\n0 0 20 0\n0 0 0 20\n>b\n3 13 4 5\n1 1 1 1\n2 2 2 2\n1 0 0 0\n5 1 1 1\n"
-)
+TALL = ">a\n4 16 0 0\n19 0 1 0\n0 20 0 0\n0 0 20 0\n0 0 0 20\n>b\n3 13 4 5\n1 1 1 1\n2 2 2 2\n1 0 0 0\n5 1 1 1\n"
 
 
 @pytest.fixture
@@ -132,17 +130,13 @@ def test_a_whole_collection_is_read_quickly(shared_data: Data) -> None:
     assert min(seconds) < 0.3
 
 
-matrices = st.lists(
-    st.lists(st.integers(0, 500), min_size=4, max_size=4).filter(any), min_size=1, max_size=30
-)
+matrices = st.lists(st.lists(st.integers(0, 500), min_size=4, max_size=4).filter(any), min_size=1, max_size=30)
 collections = st.lists(matrices, min_size=1, max_size=4)
 
 
 def write_meme(counts: list[list[int]], name: str) -> str:
     rows = "\n".join(" ".join(f"{value / sum(row):.6f}" for value in row) for row in counts)
-    return (
-        f"MOTIF {name} alt\nletter-probability matrix: alength= 4 w= {len(counts)} nsites= 9 E= 0\n{rows}\n\n"
-    )
+    return f"MOTIF {name} alt\nletter-probability matrix: alength= 4 w= {len(counts)} nsites= 9 E= 0\n{rows}\n\n"
 
 
 def write_jaspar(counts: list[list[int]], name: str) -> str:
@@ -167,9 +161,7 @@ def write_homer(counts: list[list[int]], name: str) -> str:
 @pytest.mark.parametrize("write", [write_meme, write_jaspar, write_rows, write_transfac, write_homer])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(many=collections)
-def test_round_trip(
-    read: Read, write: Callable[[list[list[int]], str], str], many: list[list[list[int]]]
-) -> None:
+def test_round_trip(read: Read, write: Callable[[list[list[int]], str], str], many: list[list[list[int]]]) -> None:
     head = HEAD if write is write_meme else ""
     found = read(head + "".join(write(counts, f"m{index}") for index, counts in enumerate(many)))
     assert_sane(found)

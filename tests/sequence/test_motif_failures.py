@@ -170,9 +170,7 @@ def test_mutated_real_files(shared_data: Data, read: Read, name: str) -> None:
     original = shared_data(name).read_bytes()
     generator = random.Random(7)
     for _ in range(40):
-        content = bytearray(
-            original[: generator.randrange(len(original))] if generator.random() < 0.5 else original
-        )
+        content = bytearray(original[: generator.randrange(len(original))] if generator.random() < 0.5 else original)
         for _ in range(generator.randrange(4) if content else 0):
             content[generator.randrange(len(content))] = generator.choice(b"0159.-eE \n\t<>\"'=ANw{}[],")
         assert_list_or_motif_error(read, bytes(content))

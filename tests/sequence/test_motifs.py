@@ -62,16 +62,12 @@ def test_bytes_around_the_text_do_not_matter(read: Read, name: str, dress: str) 
         "cr": text.replace("\n", "\r").encode(),
         "bom": b"\xef\xbb\xbf" + plain,
         "gzip": gzip.compress(plain),
-        "members": gzip.compress(plain[:50])
-        + gzip.compress(plain[50:])
-        + gzip.compress(b""),  # as bgzip does
+        "members": gzip.compress(plain[:50]) + gzip.compress(plain[50:]) + gzip.compress(b""),  # as bgzip does
         "unfinished": plain.rstrip(b"\n"),
         "finished": plain + b"\n\n",
     }[dress]
     wanted, found = read(plain), read(dressed)
-    assert [(m.name, m.alt, m.sites, m.source) for m in found] == [
-        (m.name, m.alt, m.sites, m.source) for m in wanted
-    ]
+    assert [(m.name, m.alt, m.sites, m.source) for m in found] == [(m.name, m.alt, m.sites, m.source) for m in wanted]
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one.frequencies, other.frequencies)
 
@@ -128,9 +124,7 @@ def test_meme_markup(read: Read, text: str) -> None:
     (motif,) = read(text)
     assert (motif.name, motif.alt) == ("TKT", "MEME-1")
     assert motif.sites == (18 if "<?xml" in text else 29)
-    assert motif.source.endswith(
-        f":{next(n for n, line in enumerate(text.split(chr(10)), 1) if place(line))}"
-    )
+    assert motif.source.endswith(f":{next(n for n, line in enumerate(text.split(chr(10)), 1) if place(line))}")
     np.testing.assert_allclose(motif.frequencies, [[0.1, 0.2, 0.3, 0.4]])
 
 
