@@ -70,6 +70,9 @@ class Engine(Protocol):
     def facts(self) -> dict[str, object]:
         """Return what the output's head should say: background, thresholds, hashes."""
 
+    def longer_than(self, length: int) -> list[str]:
+        """Return the names of the motifs that have no window in a sequence of this length."""
+
     def window_lengths(self) -> list[tuple[int, int]]:
         """Return (length, number of tests per window) for each length of window."""
 
@@ -152,6 +155,10 @@ class MotifEngine:
     def facts(self) -> dict[str, object]:
         """Return number of motifs, background, pseudocount, threshold and strand."""
         return self._facts
+
+    def longer_than(self, length: int) -> list[str]:
+        """Return the names of the motifs that have no window in a sequence of this length."""
+        return [name for name, columns in zip(self.names, self._scanner.lengths, strict=True) if columns > length]
 
     def window_lengths(self) -> list[tuple[int, int]]:
         """Return (length, motifs of that length times strands)."""

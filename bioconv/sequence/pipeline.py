@@ -172,6 +172,7 @@ class ScanRun:
     def _see(self, chunk: Chunk) -> None:
         """Note the lengths of the records that this chunk completes."""
         for record in chunk.records[: len(chunk.records) - chunk.open]:
+            self.summary.longest = max(self.summary.longest, record.length)
             if self.options.genomic_coords:
                 check_length(record)
             if self.lengths is not None:
@@ -223,6 +224,13 @@ class ScanRun:
 
     def warn(self) -> None:
         """Log what the reader of the results should know about the input."""
+        longest = self.summary.longest
+        long = [name for engine in self.engines for name in engine.longer_than(longest)] if self.summary.sequences else []
+        if long:
+            runtime.logger.warning(
+                "%s longer than every sequence (the longest has %s bases): no window to score: %s",
+                *("1 motif is" if len(long) == 1 else f"{len(long)} motifs are", f"{longest:,}", ", ".join(long[:5])),
+            )
         if self.summary.ambiguous:
             runtime.logger.warning(
                 "%s IUPAC ambiguity letters count as unknown: no hit covers them", f"{self.summary.ambiguous:,}"
