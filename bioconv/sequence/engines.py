@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.conv import native
 from bioconv.conv.pwm import MatrixScanner, count_windows
+from bioconv.sequence.background import symmetrise
 from bioconv.sequence.fasta import Chunk
 from bioconv.sequence.hits import HitBatch
 from bioconv.sequence.motifs import Motif
@@ -86,19 +87,26 @@ class MotifEngine:
     Parameters
     ----------
     motifs : sequence of Motif
-    background : (4,) float64
-        Letter frequencies as read on the scanned strand.
+    given : (4,) float64
+        Letter frequencies of the sequences as they are given.
     options : ScanOptions
         Threshold, strand, pseudocount and grid.
     """
 
-    def __init__(self, motifs: Sequence[Motif], background: NDArray[np.float64], options: ScanOptions) -> None:
+    def __init__(self, motifs: Sequence[Motif], given: NDArray[np.float64], options: ScanOptions) -> None:
+        background = as_scanned(given, options.strand)
+        prior = given if options.grid == "fimo" else None  # FIMO adds its pseudocounts before it averages the strands
         p, strand, pseudocount = options.p, options.strand, options.pseudocount
         self.names = [motif.name for motif in motifs]
         self.details = [motif.alt for motif in motifs]
         self._matrices = [
             scoring_matrix(
-                motif.frequencies, motif.sites, background=background, pseudocount=pseudocount, grid=options.grid
+                motif.frequencies,
+                motif.sites,
+                background=background,
+                pseudocount=pseudocount,
+                prior=prior,
+                grid=options.grid,
             )
             for motif in motifs
         ]
@@ -172,6 +180,13 @@ class MotifEngine:
         self._scanner.lower_best(codes, chunk.begins, chunk.ends, least)
         scores = (self._best - least) * self._grid
         return np.where(least == np.iinfo(np.int32).max, np.nan, scores)
+
+
+def as_scanned(background: NDArray[np.float64], strand: str) -> NDArray[np.float64]:
+    """Return the letter frequencies as read on the scanned strand, averaged where both are scanned."""
+    if strand == "both":
+        return symmetrise(background)
+    return background if strand == "+" else background[::-1].copy()
 
 
 def locate(found: Found, chunk: Chunk, *, motifs_before: int, details_before: int) -> HitBatch:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,17 +97,23 @@ def open_bytes(path: str | Path) -> BinaryIO:
         If there is no such file, or it cannot be opened.
     """
     if str(path) == "-":
-        stream: BinaryIO = sys.stdin.buffer
-    else:
-        try:
-            stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
-        except OSError as error:
-            message = f"{path}: {error.strerror}"
-            raise InputError(message) from error
+        return _unpacked(sys.stdin.buffer, sys.stdin.buffer)
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+        return _unpacked(stream, path)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise InputError(message) from error
+
+
+def _unpacked(stream: BinaryIO, again: BinaryIO | str | Path) -> BinaryIO:
+    """Return the stream, or a decompressing one over `again`, which may be the same stream."""
     peek = getattr(stream, "peek", None)
-    if peek is not None and peek(2)[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[return-value]
-    return stream
+    if peek is None or peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    if again is not stream:
+        stream.close()
+    return cast(BinaryIO, gzip.open(again, "rb"))
 
 
 class _State(ctypes.Structure):

@@ -225,7 +225,9 @@ class ScanRun:
     def warn(self) -> None:
         """Log what the reader of the results should know about the input."""
         longest = self.summary.longest
-        long = [name for engine in self.engines for name in engine.longer_than(longest)] if self.summary.sequences else []
+        long = (
+            [name for engine in self.engines for name in engine.longer_than(longest)] if self.summary.sequences else []
+        )
         if long:
             runtime.logger.warning(
                 "%s longer than every sequence (the longest has %s bases): no window to score: %s",

@@ -88,6 +88,7 @@ def scoring_matrix(
     *,
     background: NDArray[np.float64],
     pseudocount: float = 0.1,
+    prior: NDArray[np.float64] | None = None,
     grid: str = "fine",
 ) -> ScoringMatrix:
     """Return log2((f n + pc b) / ((n + pc) b)) per column and letter, rounded to the grid.
@@ -101,12 +102,15 @@ def scoring_matrix(
     background : (4,) float64
         Frequencies of A, C, G, T as read on the scanned strand.
     pseudocount : float
-        Sites added, distributed as the background (pc).
+        Sites added (pc).
+    prior : (4,) float64, optional
+        How they are distributed; default: as the background.
     grid : {"fine", "fimo"}
         `fimo` rounds as coarsely as FIMO does, and gives its scores and p-values.
     """
     with np.errstate(divide="ignore"):
-        odds = np.log2((frequencies * sites + pseudocount * background) / ((sites + pseudocount) * background))
+        added = pseudocount * (background if prior is None else prior)
+        odds = np.log2((frequencies * sites + added) / ((sites + pseudocount) * background))
     possible = np.isfinite(odds)
     step = _fimo_grid(odds[possible]) if grid == "fimo" else SHORT_GRID if len(frequencies) <= SHORT else GRID
     steps = np.rint(np.where(possible, odds, 0) / step).astype(np.int64)

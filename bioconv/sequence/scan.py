@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError, OptionError
-from bioconv.sequence.background import read_background, symmetrise
+from bioconv.sequence.background import read_background
 from bioconv.sequence.engines import Engine, MotifEngine
 from bioconv.sequence.hits import Hit, HitBatch
 from bioconv.sequence.motifs import Motif, read_motifs, select_motifs
@@ -25,14 +25,10 @@ Sequences = str | os.PathLike[str] | Mapping[str, str] | Sequence[str | os.PathL
 
 
 def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArray[np.float64]:
-    """Return the (4,) background as read on the scanned strand, averaged over both where both are scanned."""
+    """Return the (4,) letter frequencies of the sequences as they are given."""
     if options.background == "input":
-        background = _composition(sources, options)
-    else:
-        background = read_background(options.background)
-    if options.strand == "both":
-        return symmetrise(background)
-    return background if options.strand == "+" else background[::-1].copy()
+        return _composition(sources, options)
+    return read_background(options.background)
 
 
 def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:

@@ -207,7 +207,9 @@ def test_closed_pipe_ends_quietly():
 
 
 def test_help_and_pwm_scan_import_nothing_heavy():
-    show = "import sys; sys.argv = ['bioconv', *{arguments}]\nfrom bioconv.cli.main import main\ntry:\n main()\nfinally:\n"
+    show = (
+        "import sys; sys.argv = ['bioconv', *{arguments}]\nfrom bioconv.cli.main import main\ntry:\n main()\nfinally:\n"
+    )
     show += " print('MODULES', *sorted(name for name in sys.modules if '.' not in name), file=sys.stderr)"
     for arguments, unwanted in (
         (["--help"], {"numpy", "torch", "Bio", "pooch"}),
