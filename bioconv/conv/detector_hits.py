@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv import reference_detectors as definition
-from bioconv.conv.detectors import Codes, Detectors, Floats, window_scores
+from bioconv.conv.detectors import Codes, Detectors, Floats, batch_scores, window_scores
 
 HIT = np.dtype(
     [
@@ -41,7 +41,7 @@ def detector_hits(
     Parameters
     ----------
     codes
-        (n,) uint8.
+        (n,) uint8; a code above 4 is a break, which no window may span.
     window, padded, backend, device
         As in `window_scores`.
     threshold
@@ -69,19 +69,46 @@ def detector_hits(
     return hits
 
 
-def best_window(
-    codes: Codes,
-    detectors: Detectors,
-    *,
-    window: int,
-    padded: bool,
-    backend: str | None = None,
-    device: str = "cpu",
-) -> float:
-    """Return the highest score over windows and strands; NaN where no window has enough known letters."""
-    scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
-    _, best, _ = _qualifying(codes, scores, window, -np.inf)
-    return float(best.max()) if len(best) else float("nan")
+def record_hits(
+    records: Codes, detectors: Detectors, *, threshold: float, backend: str | None = None, device: str = "cpu"
+) -> Hits:
+    """Find the records that score at least `threshold` as a whole, padded.
+
+    Parameters
+    ----------
+    records
+        (N, n) uint8 codes of separate records of one length.
+
+    Returns
+    -------
+    numpy.ndarray
+        One `HIT` row per record found; positions are those in the records laid end to end.
+    """
+    length = records.shape[1]
+    scores = batch_scores(records, detectors, padded=True, backend=backend, device=device)
+    better = scores.max(axis=1)
+    rows = np.flatnonzero((better >= threshold) & (2 * (records >= 4).sum(axis=1) <= length))
+    hits = np.zeros(len(rows), HIT)
+    hits["first"] = hits["last"] = hits["start"] = rows * length
+    hits["score"], hits["strand"] = better[rows], np.where(scores[rows, 0] >= better[rows], 1, -1)
+    _explain(records.reshape(-1), detectors, hits, length, padded=True)
+    return hits
+
+
+def scorable(codes: Codes, window: int) -> NDArray[np.bool_]:
+    """Say which windows may be hits: at most half their letters unknown, and no break (code above 4) among them.
+
+    Returns
+    -------
+    numpy.ndarray
+        (max(n - window + 1, 0),) bool.
+    """
+    if len(codes) < window:
+        return np.zeros(0, dtype=bool)
+    unknown = np.concatenate([[0], np.cumsum(codes >= 4)])
+    breaks = np.concatenate([[0], np.cumsum(codes > 4)])
+    few = 2 * (unknown[window:] - unknown[:-window]) <= window
+    return np.asarray(few & (breaks[window:] == breaks[:-window]))
 
 
 def _qualifying(
@@ -89,9 +116,7 @@ def _qualifying(
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.int8]]:
     """Return start, better score and its strand (+1, -1) of the windows that may be hits."""
     better = scores[:, 0] if scores.shape[1] == 1 else np.maximum(scores[:, 0], scores[:, 1])
-    starts = np.flatnonzero(better >= threshold)
-    unknown = np.concatenate([[0], np.cumsum(codes >= 4)])
-    starts = starts[2 * (unknown[starts + window] - unknown[starts]) <= window]
+    starts = np.flatnonzero((better >= threshold) & scorable(codes, window))
     chosen = better[starts]
     return starts, chosen, np.where(scores[starts, 0] >= chosen, 1, -1).astype(np.int8)
 
@@ -119,9 +144,7 @@ def _explain(codes: Codes, detectors: Detectors, hits: Hits, window: int, padded
         windows = np.minimum(codes[part["start"][:, None] + np.arange(window)], 4)
         reverse = part["strand"] < 0
         windows[reverse] = definition.reverse_complement(windows[reverse])
-        letters = np.pad(
-            definition.LETTERS[windows], ((0, 0), (outside, outside), (0, 0)), constant_values=0.25
-        )
+        letters = np.pad(definition.LETTERS[windows], ((0, 0), (outside, outside), (0, 0)), constant_values=0.25)
         detector, place = _strongest(letters, detectors)
         left = place - outside
         left = np.where(reverse, window - left - detectors.length, left)
@@ -130,9 +153,7 @@ def _explain(codes: Codes, detectors: Detectors, hits: Hits, window: int, padded
         part["match_end"] = part["start"] + np.minimum(left + detectors.length, window)
 
 
-def _strongest(
-    letters: definition.Floats, detectors: Detectors
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _strongest(letters: definition.Floats, detectors: Detectors) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for (N, n, 4) letters, the detector the score needs most and the position of its maximum."""
     values = definition.responses(letters, detectors)  # (N, D, positions)
     pooled = definition.pool(values, detectors)  # (N, P)

@@ -166,9 +166,7 @@ def batch_scores(
     return _scores(windows.reshape(-1), detectors, (length, length, padded), backend, device)
 
 
-def record_scores(
-    codes: Codes, detectors: Detectors, *, backend: str | None = None, device: str = "cpu"
-) -> Floats:
+def record_scores(codes: Codes, detectors: Detectors, *, backend: str | None = None, device: str = "cpu") -> Floats:
     """Score one sequence as a whole, padded: the published definition of a record's score.
 
     Parameters
@@ -224,7 +222,7 @@ def _chosen(backend: str | None, device: str) -> str:
 class _Plan(ctypes.Structure):
     """`DetectorPlan` of native/detectors.h."""
 
-    _fields_ = [  # noqa: RUF012 - the form ctypes wants
+    _fields_ = [
         ("window", ctypes.c_int64),
         ("stride", ctypes.c_int64),
         ("length", ctypes.c_int32),

@@ -57,7 +57,7 @@ def pool(values: Floats, detectors: Detectors) -> Floats:
     """Return (..., P): the rectified maximum over positions, or maximum and mean interleaved."""
     rectified = np.maximum(values, 0)
     if not detectors.average_pooling:
-        return rectified.max(axis=-1)
+        return np.asarray(rectified.max(axis=-1))
     both = np.stack([rectified.max(axis=-1), rectified.mean(axis=-1)], axis=-1)
     return both.reshape(*both.shape[:-2], -1)
 

@@ -139,9 +139,7 @@ def _facts(text: str, path: str | Path) -> dict[str, Any]:
         raise ModelError(message) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         found = facts.get("format") if isinstance(facts, dict) else None
-        message = (
-            f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update bioconv for later ones"
-        )
+        message = f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update bioconv for later ones"
         raise ModelError(message)
     if set(facts) != set(_PARTS):
         odd = sorted(set(facts) ^ set(_PARTS))

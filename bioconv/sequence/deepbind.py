@@ -5,6 +5,7 @@ Alipanahi, Delong, Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.103
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -12,9 +13,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.conv.detectors import Codes, Detectors, record_scores, window_scores
+from bioconv.conv.detectors import Codes, Detectors
 from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
+from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.nulls import NullDistribution
 
 _HEADER = "# deepbind 0.1"
@@ -45,6 +47,15 @@ class MotifModel:
     window: int
     padded: bool
     null: NullDistribution | None = None
+
+    def digest(self) -> str:
+        """Return the sha256 of the weights."""
+        digest = hashlib.sha256()
+        for name in ("filters", "thresholds", "weights1", "biases1", "weights2"):
+            array = getattr(self.detectors, name)
+            digest.update(name.encode() + (b"" if array is None else array.tobytes()))
+        digest.update(repr(float(self.detectors.bias2)).encode())
+        return digest.hexdigest()
 
     def with_null(self, null: NullDistribution) -> MotifModel:
         """Return the same model with a null distribution."""
@@ -192,8 +203,8 @@ def compat_score(codes: Codes, detectors: Detectors) -> float:
         The better strand's score where the model reads both, else the forward strand's.
     """
     if len(codes) <= detectors.length:
-        return float(record_scores(codes, detectors).max())
-    scores = window_scores(codes, detectors, window=detectors.length, padded=True)
+        return float(published_scores(codes[None, :], detectors).max())
+    scores = published_scores(np.lib.stride_tricks.sliding_window_view(codes, detectors.length), detectors)
     strands = [scores[:-1, 0].max()]
     if detectors.reverse_complement:
         strands.append(scores[1:, 1].max())

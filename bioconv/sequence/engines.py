@@ -39,6 +39,13 @@ class Found:
     p: NDArray[np.float64]
 
 
+class Joiner(Protocol):
+    """Mends the hits that chunk ends cut."""
+
+    def feed(self, found: Found, hits: HitBatch, chunk: Chunk) -> HitBatch:
+        """Take one chunk's hits, in order; return those that are final, and hold back the rest."""
+
+
 class Engine(Protocol):
     """A set of motifs or a model, ready to scan.
 
@@ -62,8 +69,11 @@ class Engine(Protocol):
     def scan(self, chunk: Chunk) -> Found:
         """Find the hits among the windows that start before `chunk.limit`, in order of start."""
 
-    def join(self, found: Found, chunk: Chunk) -> Found:
-        """Mend what the chunk's ends cut; called once per chunk, in order."""
+    def prepare(self) -> None:
+        """Make ready what only hits need: called before the first scan."""
+
+    def joiner(self) -> Joiner | None:
+        """Return what mends hits that chunk ends cut, for one input; None where nothing needs mending."""
 
     def tests(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return, per motif, how many windows were tested (strands counted)."""
@@ -151,9 +161,11 @@ class MotifEngine:
         p = self._tails.p_values(motif, hits["loss"])
         return Found(start, start + self._scanner.lengths[motif], motif, motif, strand, score, p)
 
-    def join(self, found: Found, chunk: Chunk) -> Found:
-        """Windows never cross the end of what a chunk owns: nothing to mend."""
-        return found
+    def prepare(self) -> None:
+        """Do nothing: all is ready."""
+
+    def joiner(self) -> None:
+        """Return None: a window lies in one chunk."""
 
     def tests(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return, per motif, the windows without unknown letters, times the strands."""

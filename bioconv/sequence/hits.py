@@ -188,3 +188,6 @@ class Spool:
     def close(self) -> None:
         """Remove the temporary file."""
         self._file.close()
+
+    def __del__(self) -> None:
+        self.close()

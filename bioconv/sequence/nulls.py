@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.conv.detectors import Detectors, batch_scores
+from bioconv.download import cache_folder
 from bioconv.errors import BioconvError, ModelError, OptionError
 from bioconv.models.model_file import ModelFile, read_model, write_model
 
@@ -72,7 +71,7 @@ class NullDistribution:
         between = self.above[left] + share * (self.at[right] - self.above[left])
         p = np.where(scores == self.knots[left], self.at[left], between)
         p = np.where(scores < self.knots[0], 1.0, p)
-        p = np.where(scores > self.knots[-1], self._tail(scores), p)
+        p = np.where(scores > self.knots[-1], self._tail(np.asarray(scores, np.float64)), p)
         return np.where(np.isnan(scores), np.nan, p)
 
     def _tail(self, scores: Floats) -> Floats:
@@ -141,7 +140,7 @@ class NullDistribution:
         if fits:
             chain = np.stack([at, above], axis=1).ravel()
             fits = bool((np.diff(knots) > 0).all() and (np.diff(chain) <= 0).all() and (tail >= 0).all())
-            fits = fits and 0 < chain[-1] and chain[0] <= 1
+            fits = fits and bool(chain[-1] > 0 and chain[0] <= 1)
         if not fits or any(array.dtype != np.float64 for array in arrays):
             message = "null distribution: expected float64 knots, at and above of one length, monotonic, and tail (2,)"
             raise ModelError(message)
@@ -180,7 +179,7 @@ def pareto_tail(excess: Floats) -> tuple[float, float]:
     mean = float(excess.mean())
 
     def shapes(theta: Floats) -> Floats:
-        return np.log1p(theta[:, None] * excess).mean(axis=1)
+        return np.asarray(np.log1p(theta[:, None] * excess).mean(axis=1))
 
     best, reach = 1e-3 / mean, 1e3
     for _ in range(4):  # a grid, refined around its best point
@@ -307,12 +306,3 @@ def _key(detectors: Detectors, description: dict[str, Any]) -> str:
         digest.update(f"{name} {None if array is None else array.shape}".encode())
         digest.update(b"" if array is None else array.tobytes())
     return digest.hexdigest()[:32]
-
-
-def cache_folder() -> Path:
-    """Return BIOCONV_CACHE, or the platform's folder for things that can be computed again."""
-    if chosen := os.environ.get("BIOCONV_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "bioconv"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bioconv"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.sequence import filters
-from bioconv.sequence.engines import Engine, Found, locate
+from bioconv.sequence.engines import Engine, Found, Joiner, locate
 from bioconv.sequence.fasta import Chunk, FastaReader
 from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
@@ -133,13 +133,16 @@ class ScanRun:
         reader = self.reader(source)
         chosen = [keep for keep, wanted in self._filters() if wanted]
         buffer = filters.RecordBuffer(chosen) if chosen or len(self.engines) > 1 else None
+        joiners = [engine.joiner() for engine in self.engines]
+        for engine in self.engines:
+            engine.prepare()
         tests = np.zeros(len(self.names), dtype=np.int64)
         possible = 0
         for chunk, (found, counts) in in_order(self._scan, reader.chunks(), self.threads):
             self._see(chunk)
             tests += counts
             possible += self._possible(chunk)
-            batches = self._located(found, chunk)
+            batches = self._located(found, joiners, chunk)
             if tested is not None:
                 tested += [(batch.motif, batch.p) for batch in batches if len(batch)]
             unfinished = chunk.records[-1].number if chunk.open else None
@@ -161,11 +164,11 @@ class ScanRun:
         found = [engine.scan(chunk) for engine in self.engines]
         return found, np.concatenate([engine.tests(chunk) for engine in self.engines])
 
-    def _located(self, found: list[Found], chunk: Chunk) -> list[HitBatch]:
+    def _located(self, found: list[Found], joiners: list[Joiner | None], chunk: Chunk) -> list[HitBatch]:
         batches, motifs, details = [], 0, 0
-        for engine, part in zip(self.engines, found, strict=True):
-            joined = engine.join(part, chunk)
-            batches.append(locate(joined, chunk, motifs_before=motifs, details_before=details))
+        for engine, joiner, part in zip(self.engines, joiners, found, strict=True):
+            hits = locate(part, chunk, motifs_before=motifs, details_before=details)
+            batches.append(joiner.feed(part, hits, chunk) if joiner else hits)
             motifs, details = motifs + len(engine.names), details + len(engine.details)
         return batches
 

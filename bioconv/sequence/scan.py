@@ -160,6 +160,12 @@ def build_engines(
     if motifs:
         read = [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
         engines.append(MotifEngine(select_motifs(read, options.motif_ids), background, options))
+    for given in models:
+        from bioconv.sequence.deepbind import load_motif_model
+        from bioconv.sequence.model_engine import ModelEngine
+        from bioconv.zoo import resolve
+
+        engines.append(ModelEngine(load_motif_model(resolve(os.fspath(given))), background, options))  # type: ignore[call-overload]
     return engines
 
 
