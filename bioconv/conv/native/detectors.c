@@ -85,7 +85,7 @@ static void fill_tables(const DetectorScan *scan, float *tables) {
     for (int g = 0; g < scan->groups; g++) {
         int start = g < scan->groups - 1 ? g * q : plan->length - q;
         float *table = tables + (size_t)g * words * C;
-        for (int c = 0; c < C; c++) table[c] = g ? 0.0f : plan->constant[c];
+        for (int c = 0; c < C; c++) table[c] = 0.0f;
         /* Words of k letters grow to words of k + 1, from the back so that none is overwritten too early. */
         for (int k = 0, known = 1; k < q; k++, known *= 4) {
             const float *rows = plan->letters + (size_t)(start + k) * 5 * C;
@@ -96,6 +96,8 @@ static void fill_tables(const DetectorScan *scan, float *tables) {
                 for (int c = 0; c < C; c++) to[c] = from[c] + use * row[c];
             }
         }
+        /* Last, as it may be much larger than a weight: one rounding instead of q. */
+        for (int i = 0; g == 0 && i < words * C; i++) table[i] += plan->constant[i % C];
     }
 }
 

@@ -146,9 +146,10 @@ TARGET static void NAME(single)(const DetectorScan *scan, int64_t i, float *row)
             if (s >= 0 && s <= W - m) {
                 NAME(position)(scan, i + s, c, 1, &y);
             } else {
-                y = LOAD(plan->constant + c);
+                y = zero; /* the constant comes last: it may be much larger than a weight */
                 for (int64_t k = s < 0 ? -s : 0; k < m && s + k < W; k++)
                     y = ADD(y, LOAD(plan->letters + (k * 5 + scan->codes[i + s + k]) * plan->channels + c));
+                y = ADD(y, LOAD(plan->constant + c));
             }
             top = MAX(top, y);
             part = ADD(part, MAX(y, zero));
