@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_merging_covers_the_same_bases_with_gaps_between(pieces):
     assert covered(texts, merged) == covered(texts, pieces)
     places = [("ba".index(m.name), m.start, m.end) for m in merged]
     assert places == sorted(places)
-    for one, two in zip(places, places[1:], strict=False):
+    for one, two in itertools.pairwise(places):
         assert one[0] != two[0] or one[2] < two[1]
 
 
