@@ -29,6 +29,7 @@ _BLOCK = 1 << 18
 _LARGE_BLOCK = 1 << 20
 _LARGE_FILE = 1 << 25
 _LONGEST_HEADER = 1 << 26
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(eq=False)
@@ -186,7 +187,7 @@ class FastaReader:
                 final = not block
                 data = rest + block
                 if read == len(block):
-                    data = data.removeprefix(b"\xef\xbb\xbf")
+                    data = data.removeprefix(_BYTE_ORDER_MARK)
                 codes, table = self._decode(data, final)
                 rest = data[self._state.consumed :]
                 if len(rest) > _LONGEST_HEADER:
@@ -197,6 +198,8 @@ class FastaReader:
 
     def _read(self, stream: BinaryIO, read: int) -> bytes:
         size = self._block or (_BLOCK if read < _LARGE_FILE else _LARGE_BLOCK)
+        if not read:
+            size = max(size, len(_BYTE_ORDER_MARK))
         try:
             return stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -241,6 +244,7 @@ class FastaReader:
             kept = body[body != BLANK]
             if len(kept) and not state.in_record:
                 status = _NO_HEADER
+                at = max(at, data.rfind(b"\n", 0, at + int(np.argmax(body != BLANK))) + 1)
             elif (kept == BAD).any():
                 status = _BAD_BYTE
                 at += int(np.argmax(body == BAD))
@@ -274,7 +278,7 @@ class FastaReader:
         if status == _DONE:
             return
         if len(table):
-            self._record = Record(_name(data, table[-1], 0), self.source)
+            self._record = Record(_name(data, table[-1], self.records + len(table) - 1), self.source)
         at = int(self._state.consumed)
         if status == _NO_HEADER:
             head = data[at : at + 512]
@@ -305,7 +309,7 @@ class FastaReader:
         records = [] if self._record is None else [self._record]
         for number, row in enumerate(table, self.records):
             records.append(Record(_name(data, row, number), self.source, number))
-        if not records or (size == 0 and not len(table)):
+        if not records or (size == 0 and not len(table) and not final):
             return None, carry
         begins = ahead + table[:, 2]
         ends = np.append(begins - 1, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -153,7 +154,7 @@ class Spool:
         """Add a batch."""
         if not len(batch):
             return
-        names = "\n".join(batch.names).encode()
+        names = json.dumps(batch.names).encode()
         self._file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
         self._file.write(names)
         for name, _ in _COLUMNS:
@@ -176,7 +177,7 @@ class Spool:
         self._file.seek(0)
         while head := self._file.read(24):
             count, names, letters = struct.unpack("<3q", head)
-            text = self._file.read(names).decode().split("\n")
+            text = json.loads(self._file.read(names))
             columns: dict[str, NDArray[Any]] = {
                 name: np.frombuffer(self._file.read(count * np.dtype(kind).itemsize), dtype=kind)
                 for name, kind in _COLUMNS

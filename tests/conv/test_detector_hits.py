@@ -96,9 +96,7 @@ def check_match(codes, detectors, hit, window, padded):
 
 
 def test_windows_more_than_half_unknown_are_left_out():
-    detectors = Detectors(
-        np.zeros((1, 4, 2)), np.ones(1), False, np.ones((1, 1)), np.zeros(1), None, 0.0, False
-    )
+    detectors = Detectors(np.zeros((1, 4, 2)), np.ones(1), False, np.ones((1, 1)), np.zeros(1), None, 0.0, False)
     codes = np.array([4, 4, 4, 0, 0, 0, 4, 4, 4, 4], np.uint8)
     hits = detector_hits(codes, detectors, window=4, padded=False, threshold=0, limit=100)
     assert hits[["first", "last", "start"]].tolist() == [(1, 4, 1)]  # three of four unknown: out, two: in

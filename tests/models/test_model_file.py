@@ -116,6 +116,10 @@ def test_missing_file(tmp_path):
 
 def test_tensor_checks_shape(model):
     assert model.tensor("b", (2, None)).shape == (2, 3)
-    for name, shape, match in [("b", (3, 2), r"expected float32 \(3, 2\)"), ("a", (), "float64"), ("z", (1,), "no tensor")]:
+    for name, shape, match in [
+        ("b", (3, 2), r"expected float32 \(3, 2\)"),
+        ("a", (), "float64"),
+        ("z", (1,), "no tensor"),
+    ]:
         with pytest.raises(ModelError, match=match):
             model.tensor(name, shape)

@@ -21,7 +21,9 @@ from bioconv.sequence.options import ScanOptions
 UNIFORM = np.full(4, 0.25)
 
 
-def toy_model(*, window: int = 9, padded: bool = False, hidden: int = 0, both: bool = True, seed: int = 3) -> MotifModel:
+def toy_model(
+    *, window: int = 9, padded: bool = False, hidden: int = 0, both: bool = True, seed: int = 3
+) -> MotifModel:
     """Three detectors of five letters with a null distribution from few windows: fast, not exact.
 
     The thresholds keep the rectifier open, so that no score occurs so often that rounding decides about it.
@@ -54,7 +56,10 @@ def engine_hits(model: MotifModel, path, options: ScanOptions, block: int | None
     run.reader = lambda source: FastaReader(source, overlap=run.window - 1, padding=run.padding, block=block)
     hits = join_batches(list(run.stream(path)))
     rows = list(hits.hits(run.names, run.details))
-    return [(h.sequence_name, h.start, h.end, h.strand, h.score, h.p_value, h.motif_alt_id, h.matched_sequence) for h in rows]
+    return [
+        (h.sequence_name, h.start, h.end, h.strand, h.score, h.p_value, h.motif_alt_id, h.matched_sequence)
+        for h in rows
+    ]
 
 
 def expected_hits(model: MotifModel, records: dict[str, str], p: float) -> list[tuple]:
@@ -81,7 +86,9 @@ def expected_hits(model: MotifModel, records: dict[str, str], p: float) -> list[
                 clusters[-1].append(row)
             else:
                 clusters.append([row])
-        rows += [(name, *max(cluster, key=lambda row: (round(float(row[1]), 4), -row[0])), width) for cluster in clusters]
+        rows += [
+            (name, *max(cluster, key=lambda row: (round(float(row[1]), 4), -row[0])), width) for cluster in clusters
+        ]
     return rows
 
 
@@ -161,7 +168,10 @@ def test_several_models_and_motifs_come_in_one_order(tmp_path):
         scan = pipeline.ScanRun(engines, options)
         scan.reader = lambda source: FastaReader(source, overlap=scan.window - 1, padding=scan.padding, block=block)
         hits = join_batches(list(scan.stream(path)))
-        return [(h.sequence_name, h.start, h.motif_id, h.end, h.strand, h.score) for h in hits.hits(scan.names, scan.details)]
+        return [
+            (h.sequence_name, h.start, h.motif_id, h.end, h.strand, h.score)
+            for h in hits.hits(scan.names, scan.details)
+        ]
 
     whole = run(None)
     assert {row[2] for row in whole} == {"m", "toy"}
