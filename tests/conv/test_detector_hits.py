@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioconv.conv import reference_detectors as definition
-from bioconv.conv.detector_hits import best_window, detector_hits
+from bioconv.conv.detector_hits import detector_hits, scorable
 from bioconv.conv.detectors import Detectors, window_scores
 
 
@@ -100,8 +100,13 @@ def test_windows_more_than_half_unknown_are_left_out():
     codes = np.array([4, 4, 4, 0, 0, 0, 4, 4, 4, 4], np.uint8)
     hits = detector_hits(codes, detectors, window=4, padded=False, threshold=0, limit=100)
     assert hits[["first", "last", "start"]].tolist() == [(1, 4, 1)]  # three of four unknown: out, two: in
-    assert np.isnan(best_window(codes[:3], detectors, window=3, padded=False))
-    assert best_window(codes, detectors, window=3, padded=False) == 1.0
+    assert scorable(codes, 4).tolist() == [False, True, True, True, True, False, False]
+
+
+def test_a_break_is_in_no_window():
+    codes = np.array([0, 1, 2, 5, 0, 1, 4, 3], np.uint8)
+    assert scorable(codes, 3).tolist() == [True, False, False, False, True, True]
+    assert scorable(codes[:2], 3).tolist() == []
 
 
 def test_nothing_in_nothing_out():
@@ -109,4 +114,3 @@ def test_nothing_in_nothing_out():
     empty = np.zeros(0, np.uint8)
     hits = detector_hits(empty, detectors, window=5, padded=True, threshold=-1e9, limit=10)
     assert len(hits) == 0
-    assert np.isnan(best_window(empty, detectors, window=5, padded=True))

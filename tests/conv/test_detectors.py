@@ -180,7 +180,7 @@ def test_codes_above_four_are_unknown():
 def test_errors_name_what_is_wrong():
     detectors = make_detectors(np.random.default_rng(0), 2, 6, average=False, hidden=0, strands=1)
     codes = np.zeros(10, np.uint8)
-    with pytest.raises(OptionError, match="window is 5.*span 6"):
+    with pytest.raises(OptionError, match=r"window is 5.*span 6"):
         window_scores(codes, detectors, window=5, padded=False)
     with pytest.raises(OptionError, match="'cupy' is not known"):
         window_scores(codes, detectors, window=6, padded=False, backend="cupy")
