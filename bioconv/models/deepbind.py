@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -107,17 +109,17 @@ class DeepBind(nn.Module):
     def detectors(self) -> Detectors:
         """Return a copy of the weights, for scanning."""
 
-        def array(parameter: Tensor) -> torch.Tensor:
-            return parameter.detach().float().cpu().clone()
+        def array(parameter: Tensor) -> NDArray[np.float32]:
+            return np.array(parameter.detach().float().cpu().numpy())
 
         return Detectors(
-            filters=array(self.filters).numpy(),
-            thresholds=array(self.thresholds).numpy(),
+            filters=array(self.filters),
+            thresholds=array(self.thresholds),
             average_pooling=self.config.average_pooling,
-            weights1=array(self.weights1).numpy(),
-            biases1=array(self.biases1).numpy(),
-            weights2=None if self.weights2 is None else array(self.weights2).numpy(),
-            bias2=0.0 if self.bias2 is None else float(self.bias2),
+            weights1=array(self.weights1),
+            biases1=array(self.biases1),
+            weights2=None if self.weights2 is None else array(self.weights2),
+            bias2=0.0 if self.bias2 is None else float(self.bias2.detach()),
             reverse_complement=self.config.reverse_complement,
         )
 

@@ -102,7 +102,7 @@ def to_bytes(model: ModelFile) -> bytes:
     except (TypeError, ValueError) as error:
         message = f"this model's config or metadata cannot be written as JSON: {error}"
         raise ModelError(message) from error
-    tensors = {name: np.ascontiguousarray(array) for name, array in sorted(model.tensors.items())}
+    tensors = {name: array.copy(order="C") for name, array in sorted(model.tensors.items())}
     return safetensors.numpy.save(tensors, metadata={_KEY: text})
 
 

@@ -87,37 +87,76 @@ TARGET static void NAME(blocks)(const DetectorScan *scan, int64_t first, float *
                 : NAME(block)(scan, first, suffix, rows, count, c, 1, 0);
 }
 
+/* One diagonal of the recurrence below: the partial sum of d letters takes in letters from .. to - 1 of the next
+   `many`, and is compared with the window that ends (or starts) after each of them. */
+TARGET INLINE void NAME(diagonal)(const float *const *row, ptrdiff_t step, int d, int from, int to, LANES *x,
+                                  LANES (*top)[MOST], LANES (*sum)[MOST], int tile, int many, int average) {
+    LANES zero = FILL(0.0f);
+    for (int r = 0; r < many; r++) {
+        if (r < from || r >= to) continue;
+        const float *letter = row[r] + (d + r) * step;
+        for (int v = 0; v < tile; v++) {
+            x[v] = ADD(x[v], LOAD(letter + v * LANE));
+            top[r][v] = MAX(top[r][v], x[v]);
+            if (average) sum[r][v] = ADD(sum[r][v], MAX(x[v], zero));
+        }
+    }
+}
+
+/* Take in the `many` letters whose table rows begin at row[0..]: all partial sums, longest first, so that each
+   one is read before it is overwritten by one `many` letters shorter. */
+TARGET INLINE void NAME(advance)(const float *const *row, ptrdiff_t step, int m, float *partial, LANES (*top)[MOST],
+                                 LANES (*sum)[MOST], int tile, int many, int average) {
+    LANES x[MOST];
+    for (int d = m - 2; d > -many; d--) {
+        const float *start = partial + (d > 0 ? d : 0) * tile * LANE;
+        int from = d < 0 ? -d : 0, to = m - 1 - d < many ? m - 1 - d : many;
+        for (int v = 0; v < tile; v++) x[v] = LOAD(start + v * LANE);
+        if (from == 0 && to == many)
+            NAME(diagonal)(row, step, d, 0, many, x, top, sum, tile, many, average);
+        else
+            NAME(diagonal)(row, step, d, from, to, x, top, sum, tile, many, average);
+        if (d + many < m)
+            for (int v = 0; v < tile; v++) STORE(partial + ((d + many) * tile + v) * LANE, x[v]);
+    }
+}
+
 /* Detectors that hang over one end of windows first .. first + count - 1, added to their pooled rows.
    With k letters inside the window a detector scores
      left end, window start i:  A_k(i) = A_{k-1}(i + 1) + letters[m - k][c_i]
      right end, last letter e:  B_k(e) = B_{k-1}(e - 1) + letters[k - 1][c_e]
-   and `constant` with k = 0: both ends are the same recurrence, walked in opposite directions. */
+   and `constant` with k = 0: both ends are the same recurrence, walked in opposite directions. It takes in `many`
+   letters at a time, so that a partial sum stays in registers for as many steps. The first m - 2 letters only
+   fill the partial sums. */
 TARGET INLINE void NAME(overhang)(const DetectorScan *scan, int64_t first, int64_t count, int right, float *partial,
-                                  float *rows, int c, int tile, int average) {
+                                  float *rows, int c, int tile, int most, int average) {
     const DetectorPlan *plan = scan->plan;
     int m = plan->length, direction = right ? 1 : -1;
     size_t C = plan->channels, width = average ? 2 * C : C;
     ptrdiff_t step = right ? 5 * (ptrdiff_t)C : -5 * (ptrdiff_t)C;
     const float *table = plan->letters + (right ? 0 : (m - 1) * 5 * C) + c;
-    int64_t letter = right ? first + plan->window - 1 - (m - 2) : first + count - 1 + (m - 2);
+    const uint8_t *letter = scan->codes + (right ? first + plan->window - 1 - (m - 2) : first + count - 1 + (m - 2));
     for (int k = 0; k < m; k++)
-        for (int v = 0; v < tile; v++) STORE(partial + (k * MOST + v) * LANE, LOAD(plan->constant + c + v * LANE));
-    for (int64_t s = -(m - 2); s < count; s++, letter += direction) {
-        LANES top[MOST], sum[MOST], zero = FILL(0.0f);
-        for (int v = 0; v < tile; v++) top[v] = sum[v] = zero;
-        const float *row = table + scan->codes[letter] * C + (m - 2) * step;
-        for (int k = m - 1; k > 0; k--, row -= step)
-            for (int v = 0; v < tile; v++) {
-                LANES x = ADD(LOAD(partial + ((k - 1) * MOST + v) * LANE), LOAD(row + v * LANE));
-                STORE(partial + (k * MOST + v) * LANE, x);
-                top[v] = MAX(top[v], x);
-                if (average) sum[v] = ADD(sum[v], MAX(x, zero));
+        for (int v = 0; v < tile; v++) STORE(partial + (k * tile + v) * LANE, LOAD(plan->constant + c + v * LANE));
+    for (int64_t s = -(m - 2); s < count;) {
+        LANES top[MOST][MOST], sum[MOST][MOST], zero = FILL(0.0f);
+        const float *row[MOST];
+        int many = count - s < most ? 1 : most;
+        for (int r = 0; r < most; r++)
+            for (int v = 0; v < tile; v++) top[r][v] = sum[r][v] = zero;
+        for (int r = 0; r < many; r++, letter += direction) row[r] = table + *letter * C;
+        if (many == 1)
+            NAME(advance)(row, step, m, partial, top, sum, tile, 1, average);
+        else
+            NAME(advance)(row, step, m, partial, top, sum, tile, most, average);
+        for (int r = 0; r < most; r++, s++) {
+            if (r >= many) break;
+            if (s < 0) continue;
+            float *pooled = rows + (right ? s : count - 1 - s) * width + c;
+            for (int v = 0; v < tile; v++, pooled += LANE) {
+                STORE(pooled, MAX(top[r][v], LOAD(pooled)));
+                if (average) STORE(pooled + C, ADD(sum[r][v], LOAD(pooled + C)));
             }
-        if (s < 0) continue;
-        float *pooled = rows + (right ? s : count - 1 - s) * width + c;
-        for (int v = 0; v < tile; v++, pooled += LANE) {
-            STORE(pooled, MAX(top[v], LOAD(pooled)));
-            if (average) STORE(pooled + C, ADD(sum[v], LOAD(pooled + C)));
         }
     }
 }
@@ -127,12 +166,12 @@ TARGET static void NAME(overhangs)(const DetectorScan *scan, int64_t first, int6
     int C = scan->plan->channels, average = scan->plan->average;
     for (int right = 0; right < 2; right++) {
         int c = 0;
-        for (; c + 4 * LANE <= C; c += 4 * LANE)
-            average ? NAME(overhang)(scan, first, count, right, partial, rows, c, 4, 1)
-                    : NAME(overhang)(scan, first, count, right, partial, rows, c, 4, 0);
+        for (; c + 2 * LANE <= C; c += 2 * LANE)
+            average ? NAME(overhang)(scan, first, count, right, partial, rows, c, 2, 2, 1)
+                    : NAME(overhang)(scan, first, count, right, partial, rows, c, 2, 4, 0);
         for (; c < C; c += LANE)
-            average ? NAME(overhang)(scan, first, count, right, partial, rows, c, 1, 1)
-                    : NAME(overhang)(scan, first, count, right, partial, rows, c, 1, 0);
+            average ? NAME(overhang)(scan, first, count, right, partial, rows, c, 1, 4, 1)
+                    : NAME(overhang)(scan, first, count, right, partial, rows, c, 1, 4, 0);
     }
 }
 
