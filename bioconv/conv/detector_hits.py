@@ -95,6 +95,21 @@ def record_hits(
     return hits
 
 
+def best_window(
+    codes: Codes,
+    detectors: Detectors,
+    *,
+    window: int,
+    padded: bool,
+    backend: str | None = None,
+    device: str = "cpu",
+) -> float:
+    """Return the highest score over scorable windows and strands; NaN where there is none."""
+    scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
+    kept = scores[scorable(codes, window)]
+    return float(kept.max()) if len(kept) else float("nan")
+
+
 def scorable(codes: Codes, window: int) -> NDArray[np.bool_]:
     """Say which windows may be hits: at most half their letters unknown, and no break (code above 4) among them.
 

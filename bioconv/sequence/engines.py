@@ -55,15 +55,15 @@ class Engine(Protocol):
         One per motif or model; `Found.motif` indexes it.
     details : list of str
         Second names; `Found.detail` indexes it.
-    window : int
-        Length of the longest window.
+    overlap : int
+        Codes of an unfinished record that the next chunk must begin with.
     padding : int
         Unknown codes needed after a chunk.
     """
 
     names: list[str]
     details: list[str]
-    window: int
+    overlap: int
     padding: int
 
     def scan(self, chunk: Chunk) -> Found:
@@ -84,8 +84,8 @@ class Engine(Protocol):
     def longer_than(self, length: int) -> list[str]:
         """Return the names of the motifs that have no window in a sequence of this length."""
 
-    def window_lengths(self) -> list[tuple[int, int]]:
-        """Return (length, number of tests per window) for each length of window."""
+    def possible(self, chunk: Chunk) -> int:
+        """Return how many tests there would be if all letters were known."""
 
     def best(self, chunk: Chunk) -> NDArray[np.float64]:
         """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""
@@ -138,7 +138,7 @@ class MotifEngine:
             "p": f"{p:g}",
             "strand": strand,
         }
-        self.window = self._scanner.longest
+        self.overlap = self._scanner.longest - 1
         self.padding = self._scanner.padding
 
     def _warn_unreachable(self, tails: Sequence[Tail], p: float) -> None:
@@ -180,10 +180,13 @@ class MotifEngine:
         """Return the names of the motifs that have no window in a sequence of this length."""
         return [name for name, columns in zip(self.names, self._scanner.lengths, strict=True) if columns > length]
 
-    def window_lengths(self) -> list[tuple[int, int]]:
-        """Return (length, motifs of that length times strands)."""
-        counts = np.bincount(self._kind) * self._strands
-        return list(zip(self._kinds.tolist(), counts.tolist(), strict=True))
+    def possible(self, chunk: Chunk) -> int:
+        """Return how many tests there would be if all letters were known."""
+        total = 0
+        for length, motifs in zip(self._kinds.tolist(), np.bincount(self._kind).tolist(), strict=True):
+            last = np.minimum(chunk.ends - length + 1, chunk.limit)
+            total += motifs * int(np.maximum(last - chunk.begins, 0).sum())
+        return total * self._strands
 
     def best(self, chunk: Chunk) -> NDArray[np.float64]:
         """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""

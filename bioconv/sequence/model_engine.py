@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv import runtime
-from bioconv.conv.detector_hits import HIT, Hits, detector_hits, record_hits, scorable
-from bioconv.conv.detectors import Detectors, batch_scores, window_scores
+from bioconv.conv.detector_hits import HIT, Hits, best_window, detector_hits, record_hits, scorable
+from bioconv.conv.detectors import Detectors, batch_scores
 from bioconv.sequence.deepbind import MotifModel
 from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.engines import Found, as_scanned
@@ -62,6 +62,7 @@ class ModelEngine:
         self.details = [f"detector{number:02d}" for number in range(1, model.detectors.count + 1)]
         self.window = model.detectors.length if self._compat else max(model.window, model.detectors.length)
         self._padded = self._padded or self._compat
+        self.overlap = self.window  # one more than a window's reach: a record of W letters must be seen to end
         self._device = runtime.device_name(options.device)
         self._null: NullDistribution | None = None
         self._threshold = np.inf
@@ -99,9 +100,11 @@ class ModelEngine:
         """Return an empty list: a short record is scored whole."""
         return []
 
-    def window_lengths(self) -> list[tuple[int, int]]:
-        """Return the one window length; both strands are one test."""
-        return [(self.window, 1)]
+    def possible(self, chunk: Chunk) -> int:
+        """Return how many tests there would be if all letters were known; both strands are one test."""
+        last = np.minimum(chunk.ends - self.window + 1, chunk.limit)
+        short = self._short(chunk)
+        return int(np.maximum(last - chunk.begins, 0)[~short].sum() + short.sum())
 
     def joiner(self) -> ClusterJoiner:
         """Return what merges the hits on both sides of a chunk's end."""
@@ -193,17 +196,14 @@ class ModelEngine:
     def _best_window(self, chunk: Chunk, piece: int) -> float:
         codes = chunk.codes[chunk.begins[piece] : chunk.ends[piece]]
         if not self._compat:
-            scores = window_scores(
-                codes, self._detectors, window=self.window, padded=self._padded, device=self._device
-            ).astype(np.float64)
-            scores[~scorable(codes, self.window)] = np.nan
-        else:  # the published program leaves out the last window of each strand
-            windows = np.lib.stride_tricks.sliding_window_view(codes, self.window)
-            scores = published_scores(windows, self._detectors).astype(np.float64)
-            if not (chunk.open and piece == len(chunk.records) - 1):
-                scores[-1, 0] = np.nan
-            if chunk.offsets[piece] == 0 and scores.shape[1] > 1:
-                scores[0, 1] = np.nan
+            return best_window(codes, self._detectors, window=self.window, padded=self._padded, device=self._device)
+        windows = np.lib.stride_tricks.sliding_window_view(codes, self.window)
+        scores = published_scores(windows, self._detectors).astype(np.float64)
+        # The published program leaves out the last window of each strand.
+        if not (chunk.open and piece == len(chunk.records) - 1):
+            scores[-1, 0] = np.nan
+        if chunk.offsets[piece] == 0 and scores.shape[1] > 1:
+            scores[0, 1] = np.nan
         return float(np.fmax.reduce(scores, axis=None)) if scores.size else float("nan")
 
 

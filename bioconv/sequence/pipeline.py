@@ -47,9 +47,9 @@ class Reader(Protocol):
     def chunks(self) -> Iterator[Chunk]: ...  # noqa: D102
 
 
-def open_reader(source: Source, options: ScanOptions, window: int, padding: int) -> Reader:
+def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int) -> Reader:
     """Return the reader for one input: sequences in memory, BED regions of a FASTA, or a whole FASTA."""
-    overlap, masked = window - 1, options.skip_masked
+    masked = options.skip_masked
     if isinstance(source, Mapping):
         return read_texts(source, overlap=overlap, padding=padding, skip_masked=masked)
     if options.bed is not None:
@@ -92,7 +92,7 @@ class ScanRun:
         self.options = options
         self.names = [name for engine in engines for name in engine.names]
         self.details = [detail for engine in engines for detail in engine.details]
-        self.window = max(engine.window for engine in engines)
+        self.overlap = max(engine.overlap for engine in engines)
         self.padding = max(engine.padding for engine in engines)
         self.summary = Summary()
         self.lengths: dict[str, int] | None = None  # filled where it is set to a dict
@@ -122,7 +122,7 @@ class ScanRun:
 
     def reader(self, source: Source) -> Reader:
         """Return the reader for one input."""
-        return open_reader(source, self.options, self.window, self.padding)
+        return open_reader(source, self.options, self.overlap, self.padding)
 
     def stream(
         self,
@@ -141,7 +141,7 @@ class ScanRun:
         for chunk, (found, counts) in in_order(self._scan, reader.chunks(), self.threads):
             self._see(chunk)
             tests += counts
-            possible += self._possible(chunk)
+            possible += sum(engine.possible(chunk) for engine in self.engines)
             batches = self._located(found, joiners, chunk)
             if tested is not None:
                 tested += [(batch.motif, batch.p) for batch in batches if len(batch)]
@@ -180,15 +180,6 @@ class ScanRun:
                 check_length(record)
             if self.lengths is not None:
                 self.lengths[record.name] = record.length
-
-    def _possible(self, chunk: Chunk) -> int:
-        """Windows this chunk owns, whatever their letters, over all motifs and strands."""
-        total = 0
-        for engine in self.engines:
-            for length, times in engine.window_lengths():
-                last = np.minimum(chunk.ends - length + 1, chunk.limit)
-                total += times * int(np.maximum(last - chunk.begins, 0).sum())
-        return total
 
     def count(self, reader: Reader) -> None:
         """Add an input that was read to its end to the summary."""

@@ -38,7 +38,7 @@ def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.
             message = "--background input reads the sequences twice and cannot be used with stdin; give a file"
             raise OptionError(message)
         try:
-            for chunk in open_reader(source, options, 1, 0).chunks():
+            for chunk in open_reader(source, options, 0, 0).chunks():
                 counts += np.bincount(chunk.codes[: chunk.size], minlength=5)[:4]
         except InputError:
             continue  # reported when it is scanned

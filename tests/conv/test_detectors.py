@@ -195,10 +195,10 @@ def test_compiled_scan_needs_no_torch():
     program = (
         "import sys, numpy as np\n"
         "from bioconv.conv.detectors import Detectors\n"
-        "from bioconv.conv.detector_hits import best_window\n"
+        "from bioconv.conv.detector_hits import detector_hits\n"
         "one = np.ones(1)\n"
         "d = Detectors(np.ones((1, 4, 2)), one, False, one[:, None], one, None, 0.0, True)\n"
-        "best_window(np.zeros(9, np.uint8), d, window=4, padded=True)\n"
+        "detector_hits(np.zeros(9, np.uint8), d, window=4, padded=True, threshold=0, limit=9)\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

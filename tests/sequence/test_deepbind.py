@@ -177,7 +177,7 @@ def test_load_chooses_by_content(tmp_path):
     (tmp_path / "other.txt").write_text("ACGT")
     with pytest.raises(ModelError, match="cannot be read as a model file"):
         load_motif_model(tmp_path / "other.txt")
-    with pytest.raises(ModelError, match="missing.txt: cannot be read"):
+    with pytest.raises(ModelError, match=r"missing\.txt: cannot be read"):
         load_motif_model(tmp_path / "missing.txt")
 
 

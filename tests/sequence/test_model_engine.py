@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bioconv.conv import reference_detectors as definition
@@ -53,7 +53,7 @@ def engine_hits(model: MotifModel, path, options: ScanOptions, block: int | None
     """Run the pipeline over a FASTA file read in blocks of the given size."""
     engine = ModelEngine(model, UNIFORM, options)
     run = pipeline.ScanRun([engine], options)
-    run.reader = lambda source: FastaReader(source, overlap=run.window - 1, padding=run.padding, block=block)
+    run.reader = lambda source: FastaReader(source, overlap=run.overlap, padding=run.padding, block=block)
     hits = join_batches(list(run.stream(path)))
     rows = list(hits.hits(run.names, run.details))
     return [
@@ -94,6 +94,7 @@ def expected_hits(model: MotifModel, records: dict[str, str], p: float) -> list[
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), padded=st.booleans(), block=st.integers(7, 200), hidden=st.sampled_from([0, 4]))
+@example(seed=704, padded=False, block=7, hidden=4)  # a record as long as the window, cut by a block
 def test_hits_equal_the_merged_windows_of_the_definition(tmp_path_factory, seed, padded, block, hidden):
     rng = np.random.default_rng(seed)
     records = {f"r{k}": random_record(rng, length) for k, length in enumerate([300, 4, 9, 0, 10, 57])}
@@ -166,7 +167,7 @@ def test_several_models_and_motifs_come_in_one_order(tmp_path):
         engines = [MotifEngine([motif], UNIFORM, options), ModelEngine(toy_model(), UNIFORM, options)]
         engines.append(ModelEngine(toy_model(window=21, seed=5), UNIFORM, options))
         scan = pipeline.ScanRun(engines, options)
-        scan.reader = lambda source: FastaReader(source, overlap=scan.window - 1, padding=scan.padding, block=block)
+        scan.reader = lambda source: FastaReader(source, overlap=scan.overlap, padding=scan.padding, block=block)
         hits = join_batches(list(scan.stream(path)))
         return [
             (h.sequence_name, h.start, h.motif_id, h.end, h.strand, h.score)
@@ -189,7 +190,7 @@ def test_matrix_of_a_model_is_its_best_window(tmp_path):
     model, options = toy_model(), ScanOptions()
     for block in (11, 64, 1000):
         run = pipeline.ScanRun([ModelEngine(model, UNIFORM, options)], options)
-        run.reader = lambda source, size=block: FastaReader(source, overlap=8, padding=0, block=size)
+        run.reader = lambda source, run=run, size=block: FastaReader(source, overlap=run.overlap, padding=0, block=size)
         table = {record.name: scores[0] for record, scores in best_scores(run, path)}
         codes = encode(records["long"])
         known = [2 * (codes[i : i + 9] == 4).sum() <= 9 for i in range(192)]
