@@ -30,7 +30,7 @@ METHODS = pytest.mark.parametrize("by_words", [True, False], ids=["words", "sums
 
 
 def all_words(matrix: ScoringMatrix, background: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-    """Return every loss that a word without a forbidden letter has, and the probability of no more than that."""
+    """Return every loss of a word without a forbidden letter, and the probability of no more than it."""
     losses, p = np.zeros(1, dtype=np.int64), np.ones(1)
     for column in matrix.losses.astype(np.int64):
         losses = np.add.outer(column, losses).ravel()
@@ -180,7 +180,7 @@ def test_scores_are_the_log_odds_rounded_once_per_column(seed, length, pseudocou
 
 
 def test_fimo_grid_has_its_thousand_levels():
-    """As FIMO scales: offset the floor of the smallest log-odds, scale the whole number below 1000 / range."""
+    """FIMO's scale: the whole number below 1000 / range, from the floor of the smallest log-odds."""
     frequencies = random_frequencies(4, 12)
     odds = log_odds(frequencies, 20, SKEWED, 0.1)
     scale = np.floor(1000 / (odds.max() - np.floor(odds.min())))
