@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioconv import scan
-from bioconv.errors import InputError, OptionError
+from bioconv.errors import InputError
 from bioconv.sequence import fasta, pipeline, regions
 from bioconv.sequence.engines import MotifEngine
 from bioconv.sequence.hits import Hit
@@ -209,25 +209,6 @@ def test_reverse_complement_mirrors_the_hits():
     assert sorted(mirrored) == sorted(hits)
 
 
-def test_a_palindrome_hits_both_strands_of_one_place():
-    motif = Motif("EcoRI", "", np.eye(4)[[2, 0, 0, 3, 3, 1]], 20.0, "test")
-    hits = keys(scan({"a": "TTGAATTCTT"}, motifs=[motif], options=replace(OPTIONS, p=1e-3)))
-    assert [(h[2], h[3], h[4], h[7]) for h in hits] == [(2, 8, "+", "GAATTC"), (2, 8, "-", "GAATTC")]
-
-
-FILTERS = [
-    {},
-    {"best_per_sequence": True},
-    {"no_overlap": True},
-    {"no_overlap": True, "best_per_sequence": True},
-    {"top": 3},
-    {"top": 2, "no_overlap": True, "sort": "p"},
-    {"sort": "p"},
-    {"q": 0.5},
-    {"stream": True, "no_overlap": True},
-]
-
-
 def overlap(one: Hit, other: Hit) -> bool:
     same = (one.motif_id, one.sequence_name) == (other.motif_id, other.sequence_name)
     return same and one.start < other.end and other.start < one.end
@@ -374,38 +355,6 @@ def test_best_scores_are_the_maximum_over_all_windows(problem, block, threads, n
             assert [record.name for record, _ in rows] == list(sequences)
             for (_, row), wanted in zip(rows, expected, strict=True):
                 assert row.tolist() == pytest.approx(wanted, rel=1e-9, abs=1e-9, nan_ok=True)
-
-
-def test_records_of_one_name_stay_apart(tmp_path):
-    path = tmp_path / "twins.fa"
-    path.write_text(">x\nGAATTC\n>x\nGAATTCGAATTC\n>\nGAATTC\n")
-    motif = Motif("EcoRI", "", np.eye(4)[[2, 0, 0, 3, 3, 1]], 20.0, "test")
-    options = replace(OPTIONS, p=1e-3, strand="+", best_per_sequence=True)
-    found = [(h[1], h[2]) for h in keys(scan(path, motifs=[motif], options=options))]
-    assert found == [("x", 0), ("x", 0), ("unnamed_3", 0)]
-
-
-def test_to_pandas_has_the_fields_of_a_hit():
-    sequences, motifs = {"a": random_text(1, 500)}, make_motifs(2, (5,))
-    table = scan(sequences, motifs=motifs, options=OPTIONS).to_pandas()
-    hits = list(scan(sequences, motifs=motifs, options=OPTIONS))
-    assert list(table.columns) == list(Hit.__slots__)
-    assert [Hit(*row) for row in table.itertuples(index=False)] == hits
-    assert len(scan({"a": ""}, motifs=motifs).to_pandas()) == 0
-
-
-def test_nothing_to_scan_with_says_what_to_do():
-    with pytest.raises(OptionError, match="give motifs or a model"):
-        scan({"a": "ACGT"})
-
-
-def test_input_background_is_the_composition_of_the_input(tmp_path):
-    path = write_fasta(tmp_path / "x.fa", {"a": "AAAAAACCG" * 20 + "T" * 20, "b": "NNN"})
-    motifs = make_motifs(2, (5,))
-    share = (120 + 20) / 2 / 200
-    given = f"{share},{0.5 - share},{0.5 - share},{share}"
-    one = keys(scan(path, motifs=motifs, options=replace(OPTIONS, background="input")))
-    assert one == keys(scan(path, motifs=motifs, options=replace(OPTIONS, background=given)))
 
 
 def test_threads_keep_the_order_and_pass_errors_on():
