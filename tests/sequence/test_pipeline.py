@@ -209,6 +209,19 @@ def test_reverse_complement_mirrors_the_hits():
     assert sorted(mirrored) == sorted(hits)
 
 
+FILTERS = [
+    {},
+    {"best_per_sequence": True},
+    {"no_overlap": True},
+    {"no_overlap": True, "best_per_sequence": True},
+    {"top": 3},
+    {"top": 2, "no_overlap": True, "sort": "p"},
+    {"sort": "p"},
+    {"q": 0.5},
+    {"stream": True, "no_overlap": True},
+]
+
+
 def overlap(one: Hit, other: Hit) -> bool:
     same = (one.motif_id, one.sequence_name) == (other.motif_id, other.sequence_name)
     return same and one.start < other.end and other.start < one.end

@@ -92,8 +92,8 @@ def adversarial() -> np.ndarray:
     """Return doubles at which formatting goes wrong: ties, powers of ten, and their neighbours."""
     rng = np.random.default_rng(11)
     powers = 10.0 ** np.arange(-320.0, 300.0)
-    digits = rng.integers(100, 100_000_000, 20_000)
-    ties = np.concatenate([(digits + 0.5) * 10.0**e for e in (-12, -8, -4, 0, 3)])
+    digits = np.concatenate([np.arange(100, 1000), rng.integers(100_000, 1_000_000, 5_000)])
+    ties = np.array([float(f"{d}5e{e}") for e in range(-31, 4) for d in digits.tolist()])
     nines = np.array(
         [float(f"{m}e{e}") for m in ("9.995", "9.999995", "9.9949", "1.0005") for e in range(-30, 30)]
     )

@@ -55,19 +55,6 @@ def test_a_palindrome_hits_both_strands_of_one_place():
     assert [(h[2], h[3], h[4], h[7]) for h in hits] == [(2, 8, "+", "GAATTC"), (2, 8, "-", "GAATTC")]
 
 
-FILTERS = [
-    {},
-    {"best_per_sequence": True},
-    {"no_overlap": True},
-    {"no_overlap": True, "best_per_sequence": True},
-    {"top": 3},
-    {"top": 2, "no_overlap": True, "sort": "p"},
-    {"sort": "p"},
-    {"q": 0.5},
-    {"stream": True, "no_overlap": True},
-]
-
-
 def test_records_of_one_name_stay_apart(tmp_path):
     path = tmp_path / "twins.fa"
     path.write_text(">x\nGAATTC\n>x\nGAATTCGAATTC\n>\nGAATTC\n")
