@@ -84,6 +84,16 @@ def write_meme(path: Path, motifs: Sequence[Motif]) -> None:
             stream.write("\n")
 
 
+def write_jaspar(path: Path, motifs: Sequence[Motif]) -> None:
+    """Write JASPAR's format, whole counts, which lightmotif needs for a pseudocount."""
+    with path.open("w") as stream:
+        for motif in motifs:
+            stream.write(f">{motif.name}\t{motif.alt}\n")
+            counts = np.rint(motif.frequencies.T * motif.sites).astype(int)
+            for base, row in zip("ACGT", counts.tolist(), strict=True):
+                stream.write(f"{base}  [ {' '.join(map(str, row))} ]\n")
+
+
 def write_fasta(path: Path, name: str, genome: str) -> None:
     """Write one record, 80 letters a line."""
     with path.open("w") as stream:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 Seconds = dict[str, list[float]]
@@ -22,6 +25,42 @@ def interleave(tasks: Mapping[str, Callable[[], object]], rounds: int) -> Second
             if number:
                 seconds[name].append(time.perf_counter() - begin)
     return seconds
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a program took: wall and processor seconds, and its largest resident set in MB (10^6 bytes)."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
+    """Run a program to its end; its stderr is shown only if it fails."""
+    with tempfile.TemporaryFile() as said:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **(environment or {})})
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            message = f"{' '.join(command)}: exit {process.returncode}\n{said.read().decode()}"
+            raise SystemExit(message)
+    scale = 1 if platform.system() == "Darwin" else 1024
+    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e6)
+
+
+def interleave_programs(programs: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[str, list[Spent]]:
+    """Run every program once per round, after one unrecorded round (which also fills the disk's cache)."""
+    spent: dict[str, list[Spent]] = {name: [] for name in programs}
+    for number in range(rounds + 1):
+        for name, program in programs.items():
+            took = program()
+            if number:
+                spent[name].append(took)
+    return spent
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> tuple[float, float, float]:
