@@ -36,7 +36,7 @@ typedef struct {
     int32_t length, budget, pairs, prune; /* prune: pairs after which most groups are out */
     const int32_t *losses[2];             /* [length][4] per strand */
     const uint8_t *tables;                /* [pairs][2 strands][16] */
-    const int32_t *offsets;               /* [pairs][2 strands] */
+    const int32_t *offsets;               /* [pairs] */
 } motif_t;
 
 typedef struct {
@@ -80,6 +80,9 @@ static double pair_table(const int32_t *first, const int32_t *second, int32_t bu
     return power;
 }
 
+/* Windows of a group that are still in, on average, where a test for none at all pays: it mostly succeeds. */
+static const double FEW = 0.1;
+
 /* Share of random windows still in after the pairs so far; `mass` is the distribution of the byte sums. */
 static double narrow(double *mass, const uint8_t *table) {
     double next[BUDGET + 1] = {0}, total = 0;
@@ -91,31 +94,31 @@ static double narrow(double *mass, const uint8_t *table) {
     return total;
 }
 
+/* Both strands take their pairs at the same places, so that one load of dimers serves the two. */
 static void build_motif(motif_t *motif, uint8_t *tables, int32_t *offsets) {
     int length = motif->length, pairs = (length + 1) / 2;
     double power[pairs];
     uint8_t built[pairs][32];
     int order[pairs];
     for (int p = 0; p < pairs; p++) {
-        int j = 2 * p, lone = j + 1 == length;
-        const int32_t *f = motif->losses[0] + 4 * j, *r = motif->losses[1] + 4 * (length - 2 - j);
-        power[p] = pair_table(f, lone ? NULL : f + 4, motif->budget, built[p]);
-        if (lone) r = motif->losses[1];
-        pair_table(r, lone ? NULL : r + 4, motif->budget, built[p] + 16);
+        power[p] = 0;
+        for (int strand = 0; strand < 2; strand++) {
+            const int32_t *losses = motif->losses[strand] + 8 * p;
+            power[p] += pair_table(losses, 2 * p + 1 < length ? losses + 4 : NULL, motif->budget, built[p] + 16 * strand);
+        }
         order[p] = p;
         for (int k = p; k > 0 && power[order[k - 1]] < power[order[k]]; k--) {
             int swap = order[k];
             order[k] = order[k - 1], order[k - 1] = swap;
         }
     }
-    double mass[BUDGET + 1] = {1.0};
+    double mass[2][BUDGET + 1] = {{1.0}, {1.0}};
     motif->pairs = motif->prune = pairs;
     for (int k = 0; k < pairs; k++) {
-        int j = 2 * order[k], lone = j + 1 == length;
-        memcpy(tables + 32 * k, built[order[k]], 32);
-        offsets[2 * k] = j;
-        offsets[2 * k + 1] = lone ? 0 : length - 2 - j;
-        if (motif->prune == pairs && narrow(mass, built[order[k]]) * 2 * GROUP < 0.5) motif->prune = k + 1;
+        const uint8_t *table = memcpy(tables + 32 * k, built[order[k]], 32);
+        offsets[k] = 2 * order[k];
+        double left = GROUP * (narrow(mass[0], table) + narrow(mass[1], table + 16));
+        if (motif->prune == pairs && left < FEW) motif->prune = k + 1;
     }
     motif->tables = tables;
     motif->offsets = offsets;
@@ -221,7 +224,7 @@ plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int
     int32_t *forward = plan->memory[0] = malloc((size_t)columns * 16 + 16);
     int32_t *reverse = plan->memory[1] = malloc((size_t)columns * 16 + 16);
     uint8_t *tables = plan->memory[2] = malloc((size_t)pairs * 32 + 32);
-    int32_t *offsets = plan->memory[3] = malloc((size_t)pairs * 8 + 8);
+    int32_t *offsets = plan->memory[3] = malloc((size_t)pairs * 4 + 4);
     if (!plan->motifs || !plan->scan_order || !forward || !reverse || !tables || !offsets) goto fail;
     memcpy(forward, losses, (size_t)columns * 16);
     for (int m = 0; m < n; m++) {
@@ -242,7 +245,7 @@ plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int
         motif_t *motif = &plan->motifs[m];
         if (motif->budget < 0 || (plan->indexed && is_indexable(motif))) continue;
         build_motif(motif, tables, offsets);
-        tables += 32 * motif->pairs, offsets += 2 * motif->pairs;
+        tables += 32 * motif->pairs, offsets += motif->pairs;
         plan->scan_order[plan->scanned++] = m;
     }
     return plan;
@@ -291,7 +294,7 @@ static int scan_scalar(const block_t *block, const motif_t *motif, int32_t key, 
             int sum = 0;
             for (int p = 0; p < motif->pairs && sum <= BUDGET; p++)
                 sum += motif->tables[32 * p + 16 * strand +
-                                     block->dimers[i - block->from + motif->offsets[2 * p + strand]]];
+                                     block->dimers[i - block->from + motif->offsets[p]]];
             if (sum <= BUDGET && !confirm(hits, motif, block->codes, i, key + strand)) return 0;
         }
     }
@@ -301,15 +304,20 @@ static int scan_scalar(const block_t *block, const motif_t *motif, int32_t key, 
 #if BIOCONV_X86
 #define LANES 4 /* vectors of 32 windows in a group */
 
-TARGET_AVX2 static inline void add_pair(__m256i sum[LANES], const uint8_t *table, const uint8_t *dimers) {
-    __m256i losses = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
-    for (int v = 0; v < LANES; v++)
-        sum[v] = _mm256_adds_epu8(
-            sum[v], _mm256_shuffle_epi8(losses, _mm256_loadu_si256((const __m256i *)(dimers + 32 * v))));
+TARGET_AVX2 static inline void add_pair(__m256i forward[LANES], __m256i reverse[LANES], const uint8_t *tables,
+                                        const uint8_t *dimers) {
+    const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)tables));
+    const __m256i mirrored = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + 16)));
+    for (int v = 0; v < LANES; v++) {
+        const __m256i pairs = _mm256_loadu_si256((const __m256i *)(dimers + 32 * v));
+        forward[v] = _mm256_adds_epu8(forward[v], _mm256_shuffle_epi8(table, pairs));
+        reverse[v] = _mm256_adds_epu8(reverse[v], _mm256_shuffle_epi8(mirrored, pairs));
+    }
 }
 
-TARGET_AVX2 static inline int all_out(const __m256i sum[LANES]) {
-    __m256i all = _mm256_and_si256(_mm256_and_si256(sum[0], sum[1]), _mm256_and_si256(sum[2], sum[3]));
+TARGET_AVX2 static inline int all_out(const __m256i forward[LANES], const __m256i reverse[LANES]) {
+    __m256i all = _mm256_and_si256(forward[0], reverse[0]);
+    for (int v = 1; v < LANES; v++) all = _mm256_and_si256(all, _mm256_and_si256(forward[v], reverse[v]));
     return _mm256_testc_si256(all, _mm256_set1_epi8(-1));
 }
 
@@ -325,26 +333,44 @@ TARGET_AVX2 static int confirm_group(const block_t *block, const motif_t *motif,
     return 1;
 }
 
-TARGET_AVX2 static int scan_avx2(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+/* Rule out group by group; `prune` is a constant where this is inlined, so that the pairs before the first test
+ * are laid out one after the other. */
+TARGET_AVX2 static inline __attribute__((always_inline)) int scan_groups(const block_t *block, const motif_t *motif,
+                                                                         int32_t key, hits_t *hits, int prune) {
+    const uint8_t *tables = motif->tables;
+    const int32_t *offsets = motif->offsets;
+    const int pairs = motif->pairs, strands = block->strands;
     for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
         if (!block->alive[g]) continue;
         const uint8_t *dimers = block->dimers + (at - block->from);
         __m256i forward[LANES], reverse[LANES];
         for (int v = 0; v < LANES; v++) forward[v] = reverse[v] = _mm256_setzero_si256();
-        int p = 0, stop = motif->prune, out = 0;
-        for (;; stop++) {
-            for (; p < stop; p++) {
-                add_pair(forward, motif->tables + 32 * p, dimers + motif->offsets[2 * p]);
-                add_pair(reverse, motif->tables + 32 * p + 16, dimers + motif->offsets[2 * p + 1]);
-            }
-            out = all_out(forward) && all_out(reverse);
-            if (out || p == motif->pairs) break;
+#pragma GCC unroll 8
+        for (int p = 0; p < prune; p++) add_pair(forward, reverse, tables + 32 * p, dimers + offsets[p]);
+        int out = all_out(forward, reverse);
+        for (int p = prune; p < pairs && !out; p++) {
+            add_pair(forward, reverse, tables + 32 * p, dimers + offsets[p]);
+            out = all_out(forward, reverse);
         }
         if (out) continue;
-        if (block->strands & 1 && !confirm_group(block, motif, key, at, forward, hits)) return 0;
-        if (block->strands & 2 && !confirm_group(block, motif, key + 1, at, reverse, hits)) return 0;
+        __m256i sums[2][LANES]; /* a copy, so that the sums themselves stay in registers */
+        memcpy(sums[0], forward, sizeof forward), memcpy(sums[1], reverse, sizeof reverse);
+        for (int strand = 0; strand < 2; strand++)
+            if (strands >> strand & 1 && !confirm_group(block, motif, key + strand, at, sums[strand], hits)) return 0;
     }
     return 1;
+}
+
+TARGET_AVX2 static int scan_avx2(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+    switch (motif->prune) {
+    case 3: return scan_groups(block, motif, key, hits, 3);
+    case 4: return scan_groups(block, motif, key, hits, 4);
+    case 5: return scan_groups(block, motif, key, hits, 5);
+    case 6: return scan_groups(block, motif, key, hits, 6);
+    case 7: return scan_groups(block, motif, key, hits, 7);
+    case 8: return scan_groups(block, motif, key, hits, 8);
+    default: return scan_groups(block, motif, key, hits, motif->prune);
+    }
 }
 #endif
 
@@ -400,16 +426,28 @@ static void sort_hits(hit_t *items, hit_t *spare, int64_t n) {
     }
 }
 
+/* from: n codes and one more. */
+static inline void pair_codes(const uint8_t *from, int64_t n, uint8_t *dimers) {
+    for (int64_t i = 0; i < n; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+}
+
+#if BIOCONV_X86
+TARGET_AVX2 static void pair_codes_avx2(const uint8_t *restrict from, int64_t n, uint8_t *restrict dimers) {
+    for (int64_t i = 0; i < n; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+}
+#endif
+
 static void prepare_block(block_t *block, int64_t n, int longest, uint8_t *dimers, uint8_t *alive) {
     const uint8_t *codes = block->codes;
     int64_t need = block->to - block->from + longest + GROUP, have = n - block->from < need ? n - block->from : need;
     const uint8_t *from = codes + block->from;
-    for (int64_t i = 0; i < have; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+    if (bioconv_simd_level()) pair_codes_avx2(from, have, dimers);
+    else pair_codes(from, have, dimers);
     memset(dimers + have, 0, (size_t)(need - have));
     for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
-        int known = 0;
-        for (int64_t i = at; i < at + GROUP && i < n; i++) known |= codes[i] < UNKNOWN;
-        alive[g] = (uint8_t)known;
+        int64_t i = at, end = at + GROUP < n ? at + GROUP : n;
+        while (i < end && codes[i] >= UNKNOWN) i++;
+        alive[g] = i < end;
     }
 }
 
