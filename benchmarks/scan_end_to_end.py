@@ -30,11 +30,24 @@ ONE_THREAD = {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_TH
 
 def programs(folder: Path) -> dict[str, Callable[[], timing.Spent]]:
     """Return the programs, each of which writes a file of its own."""
-    bioconv = [sys.executable, "-m", "bioconv", "scan", "--quiet", "-m", str(folder / "motifs.meme"), str(folder / "genome.fa")]
+    bioconv = [
+        sys.executable,
+        "-m",
+        "bioconv",
+        "scan",
+        "--quiet",
+        "-m",
+        str(folder / "motifs.meme"),
+        str(folder / "genome.fa"),
+    ]
     path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")]))
 
     def scan(name: str, *options: str) -> Callable[[], timing.Spent]:
-        return partial(timing.run_program, [*bioconv, "-o", str(folder / f"{name}.tsv"), *options], {**ONE_THREAD, "PYTHONPATH": path})
+        return partial(
+            timing.run_program,
+            [*bioconv, "-o", str(folder / f"{name}.tsv"), *options],
+            {**ONE_THREAD, "PYTHONPATH": path},
+        )
 
     def peer(name: str, script: str, motifs: str, threads: int = 1) -> Callable[[], timing.Spent]:
         words = [str(HERE / "peers" / script), str(folder / motifs), str(folder / "genome.fa")]

@@ -156,7 +156,9 @@ def memelite_scan(task: Task, genome: str) -> Callable[[], Any]:
 
 def biopython_scan(task: Task, genome: str) -> Callable[[], Any]:
     pssms = [
-        PositionSpecificScoringMatrix("ACGT", {base: scores[:, k].astype(float).tolist() for k, base in enumerate("ACGT")})
+        PositionSpecificScoringMatrix(
+            "ACGT", {base: scores[:, k].astype(float).tolist() for k, base in enumerate("ACGT")}
+        )
         for scores in task.scores
     ]
     thresholds = [float(threshold) for threshold in task.thresholds]
@@ -264,7 +266,9 @@ def measure_length(motifs: Sequence[Motif], genome: str, rounds: int) -> list[li
         }
         for length, values in timing.interleave(runs, rounds).items():
             middle = statistics.median(values)
-            rows.append([f"{len(task.motifs)} of {count}", length, f"{middle:.4g}", f"{1000 * middle / int(length):.3f}"])
+            rows.append(
+                [f"{len(task.motifs)} of {count}", length, f"{middle:.4g}", f"{1000 * middle / int(length):.3f}"]
+            )
     return rows
 
 

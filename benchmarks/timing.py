@@ -40,7 +40,9 @@ def run_program(command: Sequence[str], environment: Mapping[str, str] | None = 
     """Run a program to its end; its stderr is shown only if it fails."""
     with tempfile.TemporaryFile() as said:
         begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **(environment or {})})
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **(environment or {})}
+        )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -91,7 +93,9 @@ def machine() -> str:
         models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         name = models[0] if models else name
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{name}, {os.cpu_count()} cores; {platform.python_implementation()} {platform.python_version()}; load {load}"
+    return (
+        f"{name}, {os.cpu_count()} cores; {platform.python_implementation()} {platform.python_version()}; load {load}"
+    )
 
 
 def write_report(script: str, parts: Sequence[str]) -> None:

@@ -177,6 +177,8 @@ def _rows(run: ScanRun, wanted: Wanted) -> tuple[bytes, RowWriter]:
 
 
 def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+    from bioconv.sequence.pipeline import in_order
+
     lengths: dict[str, int] = {}
     run.lengths = lengths if wanted.track else None
     for source in sources:
@@ -187,8 +189,8 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
     first, rows = _rows(run, wanted)
     yield first
     tracks = _tracks(run, wanted.track, lengths)
-    for batch in run.finish():
-        yield rows.text(batch)
+    for batch, text in in_order(rows.text, run.finish(), run.threads):
+        yield text
         if tracks:
             tracks.add(batch)
     if tracks:

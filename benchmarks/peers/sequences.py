@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-COLUMNS = (
-    "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
-)
+COLUMNS = "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
 _COMPLEMENTS = str.maketrans("ACGTN", "TGCAN")
 
 
@@ -26,4 +24,8 @@ def read_jaspar(path: str) -> Iterator[tuple[str, str, list[list[float]]]]:
         for record in stream.read().split(">")[1:]:
             head, *rows = record.strip().split("\n")
             motif_id, _, alt = head.partition("\t")
-            yield motif_id, alt, [[float(word) for word in row[row.index("[") + 1 : row.index("]")].split()] for row in rows]
+            yield (
+                motif_id,
+                alt,
+                [[float(word) for word in row[row.index("[") + 1 : row.index("]")].split()] for row in rows],
+            )

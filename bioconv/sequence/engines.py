@@ -129,7 +129,8 @@ class MotifEngine:
         self._strands = 2 if strand == "both" else 1
         self._best = np.array([matrix.best for matrix in self._matrices], dtype=np.int64)
         self._grid = np.array([matrix.grid for matrix in self._matrices])
-        self._kinds, self._kind = np.unique(self._scanner.lengths, return_inverse=True)
+        self._kinds = np.flatnonzero(np.bincount(self._scanner.lengths))
+        self._kind = np.searchsorted(self._kinds, self._scanner.lengths)
         self._facts = {
             "motifs": len(motifs),
             "background": ",".join(f"{share:.6g}" for share in background),
@@ -211,7 +212,8 @@ def locate(found: Found, chunk: Chunk, *, motifs_before: int, details_before: in
     """
     piece = np.searchsorted(chunk.begins, found.start, side="right") - 1
     shift = chunk.offsets[piece] - chunk.begins[piece]
-    used, record = np.unique(piece, return_inverse=True)
+    used = np.flatnonzero(np.bincount(piece))
+    record = np.searchsorted(used, piece)
     ends = np.cumsum(found.end - found.start)
     return HitBatch(
         names=[chunk.records[k].name for k in used.tolist()],

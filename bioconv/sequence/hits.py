@@ -147,48 +147,79 @@ class Spool:
     """Batches kept until the end of the input: in memory while they are few, then in a temporary file."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        self._kept: list[HitBatch] = []
+        self._bytes = 0
+        self._file: IO[bytes] | None = None
+        self._ends: list[int] = []
         self.hits = 0
 
     def append(self, batch: HitBatch) -> None:
         """Add a batch."""
         if not len(batch):
             return
-        names = json.dumps(batch.names).encode()
-        self._file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
-        self._file.write(names)
-        for name, _ in _COLUMNS:
-            self._file.write(getattr(batch, name).tobytes())
-        self._file.write(batch.matched)
         self.hits += len(batch)
+        if self._file is None:
+            self._kept.append(batch)
+            self._bytes += _size(batch)
+            if self._bytes <= _IN_MEMORY:
+                return
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        for waiting in self._kept or [batch]:
+            _write(self._file, waiting)
+            self._ends.append(self._file.tell())
+        self._kept = []
 
     def mark(self) -> tuple[int, int]:
-        """Return a place to come back to."""
-        return self._file.tell(), self.hits
+        """Return a place to come back to: batches and hits so far."""
+        return len(self._kept) + len(self._ends), self.hits
 
     def forget_since(self, mark: tuple[int, int]) -> None:
         """Drop what was added after `mark`."""
-        place, self.hits = mark
-        self._file.seek(place)
-        self._file.truncate()
+        batches, self.hits = mark
+        del self._kept[batches:], self._ends[batches:]
+        self._bytes = sum(map(_size, self._kept))
+        if self._file is not None:
+            self._file.seek(self._ends[-1] if self._ends else 0)
+            self._file.truncate()
 
     def batches(self) -> Iterator[HitBatch]:
         """Yield the batches in the order they were added."""
+        yield from self._kept
+        if self._file is None:
+            return
         self._file.seek(0)
-        while head := self._file.read(24):
-            count, names, letters = struct.unpack("<3q", head)
-            text = json.loads(self._file.read(names))
-            columns: dict[str, NDArray[Any]] = {
-                name: np.frombuffer(self._file.read(count * np.dtype(kind).itemsize), dtype=kind)
-                for name, kind in _COLUMNS
-            }
-            numbers = np.full(len(text), -1, dtype=np.int64)  # no longer needed
-            yield HitBatch(text, numbers, q=np.full(count, np.nan), matched=self._file.read(letters), **columns)
-        self._file.seek(0, 2)
+        for _ in self._ends:
+            yield _read(self._file)
 
     def close(self) -> None:
-        """Remove the temporary file."""
-        self._file.close()
+        """Let go of the batches, and remove the temporary file."""
+        self._kept = []
+        if self._file is not None:
+            self._file.close()
 
     def __del__(self) -> None:
         self.close()
+
+
+def _size(batch: HitBatch) -> int:
+    columns = (*(getattr(batch, name) for name, _ in _COLUMNS), batch.q)
+    return len(batch.matched) + sum(column.nbytes for column in columns)
+
+
+def _write(file: IO[bytes], batch: HitBatch) -> None:
+    names = json.dumps(batch.names).encode()
+    file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
+    file.write(names)
+    for name, _ in _COLUMNS:
+        file.write(np.ascontiguousarray(getattr(batch, name)).data)
+    file.write(batch.matched)
+
+
+def _read(file: IO[bytes]) -> HitBatch:
+    count, names, letters = struct.unpack("<3q", file.read(24))
+    text = json.loads(file.read(names))
+    columns: dict[str, NDArray[Any]] = {
+        name: np.frombuffer(file.read(count * np.dtype(kind).itemsize), dtype=kind) for name, kind in _COLUMNS
+    }
+    numbers = np.full(len(text), -1, dtype=np.int64)  # no longer needed
+    return HitBatch(text, numbers, q=np.full(count, np.nan), matched=file.read(letters), **columns)

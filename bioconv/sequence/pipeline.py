@@ -28,7 +28,6 @@ from bioconv.sequence.regions import check_length, read_regions, read_texts, to_
 Source = Mapping[str, str] | str | Path
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_Tested = list[tuple[NDArray[np.int32], NDArray[np.float64]]]
 
 
 class Reader(Protocol):
@@ -110,15 +109,14 @@ class ScanRun:
         InputError
         """
         mark = self._spool.mark()
-        tested: _Tested = []
+        tested = FalseDiscovery()
         try:
             for batch in self.stream(source, tested):
                 self._spool.append(batch)
         except BaseException:
             self._spool.forget_since(mark)
             raise
-        for motifs, p in tested:
-            self._discovery.add(motifs, p)
+        self._discovery.merge(tested)
 
     def reader(self, source: Source) -> Reader:
         """Return the reader for one input."""
@@ -127,9 +125,9 @@ class ScanRun:
     def stream(
         self,
         source: Source,
-        tested: _Tested | None = None,
+        tested: FalseDiscovery | None = None,
     ) -> Iterator[HitBatch]:
-        """Yield the hits of one input as they are found; tested: collects (motif, p) of all hits, filtered or not."""
+        """Yield the hits of one input as they are found; tested: collects all hits, filtered or not."""
         reader = self.reader(source)
         chosen = [keep for keep, wanted in self._filters() if wanted]
         buffer = filters.RecordBuffer(chosen) if chosen or len(self.engines) > 1 else None
@@ -144,7 +142,8 @@ class ScanRun:
             possible += sum(engine.possible(chunk) for engine in self.engines)
             batches = self._located(found, joiners, chunk)
             if tested is not None:
-                tested += [(batch.motif, batch.p) for batch in batches if len(batch)]
+                for batch in batches:
+                    tested.add(batch.motif, batch.p)
             unfinished = chunk.records[-1].number if chunk.open else None
             batch = buffer.feed(batches, unfinished) if buffer else batches[0]
             if len(batch):

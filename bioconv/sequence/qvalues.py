@@ -7,10 +7,16 @@ Benjamini & Hochberg (1995) J R Stat Soc B 57:289-300, doi:10.1111/j.2517-6161.1
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-_COMPRESS = 1 << 21
+from bioconv.conv import native
+
+_COMPRESS = 1 << 20
+_Counted = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int64]]
+_NONE = (np.empty(0, dtype=np.int32), np.empty(0), np.empty(0, dtype=np.int64))
 
 
 class FalseDiscovery:
@@ -21,9 +27,7 @@ class FalseDiscovery:
     """
 
     def __init__(self) -> None:
-        self._motifs = np.empty(0, dtype=np.int64)
-        self._p = np.empty(0)
-        self._counts = np.empty(0, dtype=np.int64)
+        self._levels: _Counted = _NONE
         self._pending: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
         self._waiting = 0
 
@@ -34,39 +38,82 @@ class FalseDiscovery:
         if self._waiting > _COMPRESS:
             self._compress()
 
+    def merge(self, other: FalseDiscovery) -> None:
+        """Add all that another has collected."""
+        other._compress()
+        self._levels = _merged(self._levels, other._levels)
+
     def _compress(self) -> None:
         """Keep each (motif, p) once, with its count: windows share few distinct p-values."""
-        motifs = np.concatenate([self._motifs, *(motifs for motifs, _ in self._pending)])
-        p = np.concatenate([self._p, *(p for _, p in self._pending)])
-        counts = np.concatenate([self._counts, np.ones(self._waiting, dtype=np.int64)])
-        order = np.lexsort((p, motifs))
-        motifs, p, counts = motifs[order], p[order], counts[order]
-        first = np.flatnonzero(np.r_[True, (motifs[1:] != motifs[:-1]) | (p[1:] != p[:-1])][: len(p)])
-        self._motifs, self._p = motifs[first], p[first]
-        self._counts = np.add.reduceat(counts, first) if len(first) else counts
-        self._pending, self._waiting = [], 0
+        if self._waiting:
+            motifs = np.concatenate([motifs for motifs, _ in self._pending])
+            p = np.concatenate([p for _, p in self._pending])
+            self._pending, self._waiting = [], 0
+            self._levels = _merged(self._levels, _counted(motifs, p))
 
     def finish(self, tests: NDArray[np.int64]) -> QValues:
         """Return the q-values; tests: (M,) number of windows tested per motif, both strands counted."""
         self._compress()
-        q = np.empty(len(self._p))
-        for motif in np.unique(self._motifs):
-            rows = slice(*np.searchsorted(self._motifs, [motif, motif + 1]))
-            rank = np.cumsum(self._counts[rows])
-            raw = self._p[rows] * tests[motif] / rank
+        motifs, p, counts = self._levels
+        first = np.searchsorted(motifs, np.arange(len(tests) + 1)).astype(np.int64)
+        q = np.empty(len(p))
+        for motif in np.flatnonzero(np.diff(first)).tolist():
+            rows = slice(first[motif], first[motif + 1])
+            raw = p[rows] * tests[motif] / np.cumsum(counts[rows])
             q[rows] = np.minimum(np.minimum.accumulate(raw[::-1])[::-1], 1.0)
-        return QValues(self._motifs, self._p, q)
+        return QValues(first, p, q)
+
+
+def _counted(motifs: NDArray[np.int32], p: NDArray[np.float64]) -> _Counted:
+    """Return each (motif, p) once with its count, in order."""
+    p = p[np.argsort(motifs.astype(np.uint16) if motifs.max() < 1 << 16 else motifs, kind="stable")]
+    ends = np.cumsum(np.bincount(motifs))
+    for begin, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        p[begin:end].sort()
+    new = np.concatenate([[True], p[1:] != p[:-1]])
+    new[ends[ends < len(p)]] = True
+    first = np.flatnonzero(new)
+    owner = np.searchsorted(ends, first, side="right").astype(np.int32)
+    return owner, p[first], np.diff(first, append=len(p))
+
+
+def _merged(one: _Counted, two: _Counted) -> _Counted:
+    """Join two lists of levels, each in order; levels in both get the sum of their counts."""
+    motifs = np.concatenate([one[0], two[0]])
+    p = np.concatenate([one[1], two[1]])
+    counts = np.concatenate([one[2], two[2]])
+    if not len(one[0]) or not len(two[0]):
+        return motifs, p, counts
+    order = np.lexsort((p, motifs))
+    motifs, p, counts = motifs[order], p[order], counts[order]
+    first = np.flatnonzero(np.concatenate([[True], (motifs[1:] != motifs[:-1]) | (p[1:] != p[:-1])]))
+    return motifs[first], p[first], np.add.reduceat(counts, first)
 
 
 class QValues:
-    """Q-value of every (motif, p) that was collected."""
+    """Q-value of every (motif, p) that was collected; motif m's levels are [first[m], first[m + 1])."""
 
-    def __init__(self, motifs: NDArray[np.int64], p: NDArray[np.float64], q: NDArray[np.float64]) -> None:
-        self._levels = np.unique(p)
-        self._keys = motifs * len(self._levels) + np.searchsorted(self._levels, p)
+    def __init__(self, first: NDArray[np.int64], p: NDArray[np.float64], q: NDArray[np.float64]) -> None:
+        self._first = first
+        self._p = p
         self._q = q
 
     def of(self, motifs: NDArray[np.int32], p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the q-values of hits that were added: motif indices and p-values, both (n,)."""
-        keys = motifs.astype(np.int64) * len(self._levels) + np.searchsorted(self._levels, p)
-        return self._q[np.searchsorted(self._keys, keys)]
+        q = np.empty(len(p))
+        kernels = native.library()
+        if kernels is None:
+            for motif in np.flatnonzero(np.bincount(motifs)).tolist():
+                hits, levels = motifs == motif, slice(self._first[motif], self._first[motif + 1])
+                q[hits] = self._q[levels][np.searchsorted(self._p[levels], p[hits])]
+            return q
+        arrays: tuple[NDArray[Any], ...] = (
+            np.ascontiguousarray(motifs),
+            np.ascontiguousarray(p),
+            self._first,
+            self._p,
+            self._q,
+            q,
+        )
+        kernels.level_lookup(native.size(len(p)), *(native.pointer(array) for array in arrays))
+        return q

@@ -71,9 +71,7 @@ def turned(text: str) -> str:
     return text[::-1].translate(str.maketrans("ACGT", "TGCA"))
 
 
-def brute_force(
-    sequences: dict[str, str], motifs: list[Motif], options: ScanOptions = OPTIONS
-) -> list[Found]:
+def brute_force(sequences: dict[str, str], motifs: list[Motif], options: ScanOptions = OPTIONS) -> list[Found]:
     """Score every window on both strands, letter by letter."""
     tables = []
     for motif in motifs:
@@ -171,9 +169,7 @@ def test_one_strand(strand):
     """The background is as read on the scanned strand; this one is symmetric, so the scores are the same."""
     sequences, motifs = {"a": random_text(1, 500)}, make_motifs(2, (5, 8))
     options = replace(OPTIONS, strand=strand)
-    assert_same(
-        keys(scan(sequences, motifs=motifs, options=options)), brute_force(sequences, motifs, options)
-    )
+    assert_same(keys(scan(sequences, motifs=motifs, options=options)), brute_force(sequences, motifs, options))
 
 
 @pytest.mark.parametrize("kernels", [True, False])
@@ -326,9 +322,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(threads, tmp_path, monkeypatc
     good = write_fasta(tmp_path / "good.fa", {"a": random_text(1, 900)})
     bad = write_fasta(tmp_path / "bad.fa", {"b": random_text(2, 900) + "?"})
     cut = tmp_path / "cut.fa.gz"
-    cut.write_bytes(
-        gzip.compress(write_fasta(tmp_path / "c.fa", {"c": random_text(3, 9000)}).read_bytes())[:-500]
-    )
+    cut.write_bytes(gzip.compress(write_fasta(tmp_path / "c.fa", {"c": random_text(3, 9000)}).read_bytes())[:-500])
     also = write_fasta(tmp_path / "also.fa", {"d": random_text(4, 500)})
     motifs, options = make_motifs(6, (4, 6)), replace(OPTIONS, threads=threads)
     run = make_run(motifs, options)

@@ -81,9 +81,7 @@ def test_tails_equal_the_list_of_all_words(backend, by_words, seed, length, limi
     frequencies = random_frequencies(seed, length)
     matrix = scoring_matrix(frequencies, 20, background=background, pseudocount=pseudocount, grid=grid)
     if not by_words and matrix.reach > 1_000_000:
-        matrix = ScoringMatrix(
-            np.where(matrix.losses < FORBIDDEN, matrix.losses // 50, FORBIDDEN), matrix.best, 1
-        )
+        matrix = ScoringMatrix(np.where(matrix.losses < FORBIDDEN, matrix.losses // 50, FORBIDDEN), matrix.best, 1)
     tail = score_tail(matrix, background, limit, by_words=by_words, backend=backend)
     check_tail(tail, *all_words(matrix, background), limit)
     assert (np.diff(tail.losses) > 0).all()
@@ -110,11 +108,7 @@ def test_forbidden_letters_are_in_no_word(backend, by_words):
     frequencies = np.array([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0.25, 0.75], [0, 1, 0, 0]])
     matrix = scoring_matrix(frequencies, 20, background=UNIFORM, pseudocount=0)
     tail = score_tail(matrix, UNIFORM, 1.0, by_words=by_words, backend=backend)
-    words = [
-        w
-        for w in itertools.product(range(4), repeat=4)
-        if all(frequencies[j, b] > 0 for j, b in enumerate(w))
-    ]
+    words = [w for w in itertools.product(range(4), repeat=4) if all(frequencies[j, b] > 0 for j, b in enumerate(w))]
     assert len(words) == 4
     assert tail.p[-1] == pytest.approx(4 / 256)
     assert tail.budget < FORBIDDEN
@@ -146,13 +140,8 @@ def log_odds(frequencies, sites, background, pseudocount):
     """FIMO's form, written out letter by letter."""
     rows = []
     for row in frequencies:
-        shares = [
-            (f * sites + pseudocount * b) / (sites + pseudocount)
-            for f, b in zip(row, background, strict=True)
-        ]
-        rows.append(
-            [np.log2(share / b) if share else -np.inf for share, b in zip(shares, background, strict=True)]
-        )
+        shares = [(f * sites + pseudocount * b) / (sites + pseudocount) for f, b in zip(row, background, strict=True)]
+        rows.append([np.log2(share / b) if share else -np.inf for share, b in zip(shares, background, strict=True)])
     return np.array(rows)
 
 
@@ -206,9 +195,7 @@ def test_both_strands_have_the_same_p_under_a_symmetric_background(seed, length)
 @settings(max_examples=50, deadline=None)
 @given(seeds=st.lists(st.integers(0, 2**32), min_size=1, max_size=5), data=st.data())
 def test_table_looks_up_each_motifs_own_tail(seeds, data, no_kernels):
-    matrices = [
-        scoring_matrix(random_frequencies(seed, 1 + seed % 12), 20, background=SKEWED) for seed in seeds
-    ]
+    matrices = [scoring_matrix(random_frequencies(seed, 1 + seed % 12), 20, background=SKEWED) for seed in seeds]
     tails = [score_tail(matrix, SKEWED, 0.05) for matrix in matrices]
     places = [(m, k) for m, tail in enumerate(tails) for k in range(len(tail.losses))]
     chosen = data.draw(st.lists(st.sampled_from(places), max_size=40)) if places else []
@@ -225,9 +212,7 @@ def test_table_looks_up_each_motifs_own_tail(seeds, data, no_kernels):
 @pytest.mark.parametrize("background", [UNIFORM, SKEWED], ids=["uniform", "skewed"])
 @pytest.mark.parametrize("length", range(4, 10))
 def test_short_motifs_of_jaspar_equal_the_list_of_all_words(length, background, shared_data):
-    motifs = [
-        m for m in read_motifs(shared_data("motifs/JASPAR2024.meme.gz")) if len(m.frequencies) == length
-    ]
+    motifs = [m for m in read_motifs(shared_data("motifs/JASPAR2024.meme.gz")) if len(m.frequencies) == length]
     for motif in motifs:
         matrix = scoring_matrix(motif.frequencies, motif.sites, background=background)
         levels, p = all_words(matrix, background)

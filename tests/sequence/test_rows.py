@@ -57,9 +57,7 @@ def make_batch(
 
 
 DOUBLES = st.integers(0, 2**64 - 1).map(lambda bits: struct.unpack("<d", struct.pack("<Q", bits))[0])
-SCORES = (
-    st.floats(-60, 60) | st.sampled_from([0.0, -0.0, 1e300, -1e-300, 5e-324]) | DOUBLES.filter(math.isfinite)
-)
+SCORES = st.floats(-60, 60) | st.sampled_from([0.0, -0.0, 1e300, -1e-300, 5e-324]) | DOUBLES.filter(math.isfinite)
 P = st.floats(0, 1) | st.floats(-320, 0).map(lambda e: 10.0**e) | st.sampled_from([0.0, 1.0, 9.995e-5, 1e-4])
 NAMES = st.text(
     st.sampled_from("ab:|.-_ \"'\t\r\n;=&,%#>@\\/é漢\U0001f9ec\x00\x1f\x7f") | st.characters(codec="utf-8"),
@@ -94,9 +92,7 @@ def adversarial() -> np.ndarray:
     powers = 10.0 ** np.arange(-320.0, 300.0)
     digits = np.concatenate([np.arange(100, 1000), rng.integers(100_000, 1_000_000, 5_000)])
     ties = np.array([float(f"{d}5e{e}") for e in range(-31, 4) for d in digits.tolist()])
-    nines = np.array(
-        [float(f"{m}e{e}") for m in ("9.995", "9.999995", "9.9949", "1.0005") for e in range(-30, 30)]
-    )
+    nines = np.array([float(f"{m}e{e}") for m in ("9.995", "9.999995", "9.9949", "1.0005") for e in range(-30, 30)])
     exact = rng.integers(-(2**20), 2**20, 50_000) / 1024.0  # ties that doubles hold exactly
     some = np.concatenate([powers, ties, nines, exact, [0.0, 5e-324, 1.797693134862315e308]])
     near = np.concatenate([some, np.nextafter(some, np.inf), np.nextafter(some, -np.inf)])
@@ -265,9 +261,7 @@ WIDEST = [
 
 @needs_kernels
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(
-    "text", ["\U0001f9ec" * 3000, "é" * 70_000, "\x01" * 500, "%" * 999, "", '"\\' * 400]
-)
+@pytest.mark.parametrize("text", ["\U0001f9ec" * 3000, "é" * 70_000, "\x01" * 500, "%" * 999, "", '"\\' * 400])
 def test_the_buffer_is_large_enough(name, text, no_kernels, monkeypatch):
     """The widest numbers and names: what is written ends within the room that was set aside."""
     rooms = []

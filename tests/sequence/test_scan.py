@@ -97,10 +97,7 @@ def test_nothing_is_left_open_when_reading_stops(tmp_path):
 
 def test_unreachable_motifs_are_named(caplog):
     motifs = make_motifs(1, (2, 9))
-    found = {
-        hit.motif_id
-        for hit in scan({"a": random_text(1, 9000)}, motifs=motifs, options=replace(OPTIONS, p=1e-3))
-    }
+    found = {hit.motif_id for hit in scan({"a": random_text(1, 9000)}, motifs=motifs, options=replace(OPTIONS, p=1e-3))}
     assert found == {"m1"}
     assert "1 of 2 motifs" in caplog.text
     assert caplog.text.strip().endswith("m0")

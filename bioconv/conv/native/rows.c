@@ -41,16 +41,27 @@ static char *put_integer(char *to, int64_t value) {
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+/* floor(log10(size)), or one off where size is next to a power of ten; anything for 0, tiny and infinite sizes. */
+static int ten_exponent(double size) {
+    uint64_t bits;
+    memcpy(&bits, &size, sizeof bits);
+    int e = (((int)(bits >> 52) - 1023) * 78913) >> 18; /* times log10 2, rounded down: may be 1 too low */
+    if (e < -22 || e >= 22) return e;
+    return e + (e + 1 >= 0 ? size >= POWERS[e + 1] : size * POWERS[-e - 1] >= 1);
+}
+
 /* printf's %.{digits}g, several times faster; where the last digit is in doubt printf decides. */
 static char *put_general(char *to, double value, int digits) {
     if (isnan(value)) return to;
     double size = fabs(value);
-    int e = size > 0 && isfinite(size) ? (int)floor(log10(size)) : 0, shift = digits - 1 - e;
+    int e = ten_exponent(size), shift = digits - 1 - e;
     double scaled = shift >= 0 && shift <= 22 ? size * POWERS[shift] : shift < 0 && shift >= -22 ? size / POWERS[-shift] : -1;
-    double whole = floor(scaled), rest = scaled - whole;
-    if (size == 0 || scaled < POWERS[digits - 1] || scaled >= POWERS[digits] - 1 || fabs(rest - 0.5) < 1e-6)
+    if (size == 0 || !(scaled >= POWERS[digits - 1] && scaled < POWERS[digits] - 1))
         return to + snprintf(to, 32, "%.*g", digits, value);
-    int64_t figures = (int64_t)whole + (rest > 0.5);
+    int64_t figures = (int64_t)scaled;
+    double rest = scaled - (double)figures;
+    if (fabs(rest - 0.5) < 1e-6) return to + snprintf(to, 32, "%.*g", digits, value);
+    figures += rest > 0.5;
     char text[24];
     int n = digits;
     for (int k = digits - 1; k >= 0; k--, figures /= 10) text[k] = (char)('0' + figures % 10);

@@ -92,8 +92,9 @@ int64_t tail_by_words(int length, const int32_t *losses, const double *backgroun
 }
 
 /* One column: spread[s + loss] += mass[s] * background, for sums up to `top`; returns the new largest sum. */
-static int64_t add_column(const double *mass, int64_t reach, const int32_t *losses, const double *background,
-                          int64_t top, double *spread) {
+static inline __attribute__((always_inline)) int64_t add_column_with(const double *mass, int64_t reach,
+                                                                     const int32_t *losses, const double *background,
+                                                                     int64_t top, double *spread) {
     int64_t most = 0;
     for (int b = 0; b < 4; b++)
         if (losses[b] <= top && losses[b] > most) most = losses[b];
@@ -102,37 +103,79 @@ static int64_t add_column(const double *mass, int64_t reach, const int32_t *loss
     for (int b = 0; b < 4; b++) {
         int64_t step = losses[b], last = reach < top - step ? reach : top - step;
         const double weight = background[b];
-        double *to = spread + step;
+        double *restrict to = spread + step;
         for (int64_t s = 0; s <= last; s++) to[s] += mass[s] * weight;
     }
     return end;
 }
 
-/* Tail of any matrix by dynamic programming over the sums, up to a top that is doubled until it suffices. */
+#if BIOCONV_X86
+TARGET_AVX2 static int64_t add_column_avx2(const double *mass, int64_t reach, const int32_t *losses,
+                                           const double *background, int64_t top, double *spread) {
+    return add_column_with(mass, reach, losses, background, top, spread);
+}
+#endif
+
+static int64_t add_column(const double *mass, int64_t reach, const int32_t *losses, const double *background,
+                          int64_t top, double *spread) {
+#if BIOCONV_X86
+    if (bioconv_simd_level()) return add_column_avx2(mass, reach, losses, background, top, spread);
+#endif
+    return add_column_with(mass, reach, losses, background, top, spread);
+}
+
+/* Distribution of the sums up to `top`, in one of the two buffers of top + 1; returns which, *reach: the largest. */
+static double *add_columns(int length, const int32_t *losses, const double *background, int64_t top, double *mass,
+                           double *spread, int64_t *reach) {
+    *reach = 0;
+    mass[0] = 1;
+    for (int j = 0; j < length; j++) {
+        *reach = add_column(mass, *reach, losses + 4 * j, background, top, spread);
+        double *swap = mass;
+        mass = spread, spread = swap;
+    }
+    return mass;
+}
+
+enum { COARSE = 64 }; /* steps taken together for a first look */
+
+/* A loss by which the probability has exceeded the limit, not much beyond the least: from losses rounded up to
+ * COARSE steps, whose sums are never reached sooner. -1: out of memory. */
+static int64_t sufficient_top(int length, const int32_t *losses, const double *background, double limit,
+                              int64_t range) {
+    int64_t top = range / COARSE + length, reach, s = 0;
+    int32_t *coarse = malloc((size_t)length * 4 * sizeof *coarse);
+    double *buffers = malloc((size_t)(top + 1) * 2 * sizeof *buffers), total = 0;
+    if (coarse && buffers) {
+        for (int k = 0; k < 4 * length; k++) coarse[k] = (losses[k] + COARSE - 1) / COARSE;
+        const double *mass = add_columns(length, coarse, background, top, buffers, buffers + top + 1, &reach);
+        while (s <= reach && total <= limit * SLACK) total += mass[s++];
+        s = (s - 1) * COARSE < range && total > limit * SLACK ? (s - 1) * COARSE : range;
+    } else s = -1;
+    free(coarse), free(buffers);
+    return s;
+}
+
+/* Tail of any matrix by dynamic programming over the sums. */
 int64_t tail_by_sums(int length, const int32_t *losses, const double *background, double limit, int64_t range,
                      level_t **out) {
-    for (int64_t top = range < 8192 ? range : 8192;; top = 2 * top < range ? 2 * top : range) {
-        double *mass = malloc((size_t)(top + 1) * sizeof *mass), *spread = malloc((size_t)(top + 1) * sizeof *spread);
+    for (int64_t top = sufficient_top(length, losses, background, limit, range);; top = 2 * top + 1 < range ? 2 * top + 1 : range) {
+        if (top < 0) return -1;
+        double *buffers = malloc((size_t)(top + 1) * 2 * sizeof *buffers), total = 0;
         level_t *levels = malloc((size_t)(top + 1) * sizeof *levels);
-        if (!mass || !spread || !levels) {
-            free(mass), free(spread), free(levels);
+        if (!buffers || !levels) {
+            free(buffers), free(levels);
             return -1;
         }
-        int64_t reach = 0, count = 0;
-        mass[0] = 1;
-        for (int j = 0; j < length; j++) {
-            reach = add_column(mass, reach, losses + 4 * j, background, top, spread);
-            double *swap = mass;
-            mass = spread, spread = swap;
-        }
-        double total = 0;
+        int64_t reach, count = 0;
+        const double *mass = add_columns(length, losses, background, top, buffers, buffers + top + 1, &reach);
         for (int64_t s = 0; s <= reach; s++) {
             if (mass[s] == 0) continue;
             total += mass[s];
             if (total > limit * SLACK) break;
             levels[count++] = (level_t){(int32_t)s, total};
         }
-        free(mass), free(spread);
+        free(buffers);
         if (total > limit * SLACK || top >= range) {
             *out = levels;
             return count;
@@ -154,5 +197,19 @@ void tail_lookup(int64_t n, const int32_t *motifs, const int32_t *losses, const 
             else high = mid;
         }
         p[k] = level_p[low];
+    }
+}
+
+/* out[k]: the value of the level with probability p[k] in motif motifs[k]; first[m]: where motif m's levels start. */
+void level_lookup(int64_t n, const int32_t *motifs, const double *p, const int64_t *first, const double *level_p,
+                  const double *values, double *out) {
+    for (int64_t k = 0; k < n; k++) {
+        int64_t low = first[motifs[k]], high = first[motifs[k] + 1] - 1;
+        while (low < high) {
+            int64_t mid = (low + high) / 2;
+            if (level_p[mid] < p[k]) low = mid + 1;
+            else high = mid;
+        }
+        out[k] = values[low];
     }
 }
