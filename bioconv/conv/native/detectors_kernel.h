@@ -89,36 +89,34 @@ TARGET static void NAME(blocks)(const DetectorScan *scan, int64_t first, float *
 
 /* One diagonal of the recurrence below: the partial sum of d letters takes in letters from .. to - 1 of the next
    `many`, and is compared with the window that ends (or starts) after each of them. */
-TARGET INLINE void NAME(diagonal)(const float *const *row, ptrdiff_t step, int d, int from, int to, LANES *x,
-                                  LANES (*top)[MOST], LANES (*sum)[MOST], int tile, int many, int average) {
-    LANES zero = FILL(0.0f);
+TARGET INLINE void NAME(diagonal)(const float *const *row, ptrdiff_t step, int m, int d, int from, int to,
+                                  float *partial, LANES (*top)[MOST], LANES (*sum)[MOST], int tile, int many,
+                                  int average) {
+    LANES x[MOST], zero = FILL(0.0f), one = FILL(1.0f);
+    const float *start = partial + (d > 0 ? d : 0) * tile * LANE;
+    for (int v = 0; v < tile; v++) x[v] = LOAD(start + v * LANE);
     for (int r = 0; r < many; r++) {
         if (r < from || r >= to) continue;
-        const float *letter = row[r] + (d + r) * step;
+        const float *letter = row[r] + d * step;
         for (int v = 0; v < tile; v++) {
-            x[v] = ADD(x[v], LOAD(letter + v * LANE));
+            x[v] = MULADD(one, LOAD(letter + v * LANE), x[v]); /* an addition, on the multiplier's ports */
             top[r][v] = MAX(top[r][v], x[v]);
             if (average) sum[r][v] = ADD(sum[r][v], MAX(x[v], zero));
         }
     }
+    if (d + many < m)
+        for (int v = 0; v < tile; v++) STORE(partial + ((d + many) * tile + v) * LANE, x[v]);
 }
 
-/* Take in the `many` letters whose table rows begin at row[0..]: all partial sums, longest first, so that each
-   one is read before it is overwritten by one `many` letters shorter. */
+/* Take in `many` letters (row[r]: what letter r adds as the (r+1)-th): all partial sums, longest first, so that
+   each one is read before it is overwritten by one that is `many` letters shorter. */
 TARGET INLINE void NAME(advance)(const float *const *row, ptrdiff_t step, int m, float *partial, LANES (*top)[MOST],
                                  LANES (*sum)[MOST], int tile, int many, int average) {
-    LANES x[MOST];
-    for (int d = m - 2; d > -many; d--) {
-        const float *start = partial + (d > 0 ? d : 0) * tile * LANE;
-        int from = d < 0 ? -d : 0, to = m - 1 - d < many ? m - 1 - d : many;
-        for (int v = 0; v < tile; v++) x[v] = LOAD(start + v * LANE);
-        if (from == 0 && to == many)
-            NAME(diagonal)(row, step, d, 0, many, x, top, sum, tile, many, average);
-        else
-            NAME(diagonal)(row, step, d, from, to, x, top, sum, tile, many, average);
-        if (d + many < m)
-            for (int v = 0; v < tile; v++) STORE(partial + ((d + many) * tile + v) * LANE, x[v]);
-    }
+    int d = m - 2;
+    for (; d > -many && d + many >= m; d--)
+        NAME(diagonal)(row, step, m, d, d < 0 ? -d : 0, m - 1 - d, partial, top, sum, tile, many, average);
+    for (; d >= 0; d--) NAME(diagonal)(row, step, m, d, 0, many, partial, top, sum, tile, many, average);
+    for (; d > -many; d--) NAME(diagonal)(row, step, m, d, -d, many, partial, top, sum, tile, many, average);
 }
 
 /* Detectors that hang over one end of windows first .. first + count - 1, added to their pooled rows.
@@ -144,7 +142,7 @@ TARGET INLINE void NAME(overhang)(const DetectorScan *scan, int64_t first, int64
         int many = count - s < most ? 1 : most;
         for (int r = 0; r < most; r++)
             for (int v = 0; v < tile; v++) top[r][v] = sum[r][v] = zero;
-        for (int r = 0; r < many; r++, letter += direction) row[r] = table + *letter * C;
+        for (int r = 0; r < many; r++, letter += direction) row[r] = table + *letter * C + r * step;
         if (many == 1)
             NAME(advance)(row, step, m, partial, top, sum, tile, 1, average);
         else
