@@ -95,9 +95,15 @@ class _Network:
         if mean is not None:
             both = torch.stack([pooled, mean.reshape(pooled.shape)], dim=2)
             pooled = both.reshape(self.strands, 2 * self.count, -1)
-        hidden = torch.matmul(self.weights1.T, pooled) + self.biases1[:, None]
-        score = hidden[:, 0] if self.weights2 is None else torch.matmul(self.weights2, hidden.relu())
-        return (score + self.bias2).T
+        return torch.cat([self._perceptron(part) for part in pooled.split(2048, dim=2)])  # fits a cache
+
+    def _perceptron(self, pooled: Tensor) -> Tensor:
+        """Turn (S, P, N) into (N, S)."""
+        weights = self.weights1.T.expand(len(pooled), -1, -1)
+        hidden = torch.baddbmm(self.biases1[:, None], weights, pooled)
+        if self.weights2 is None:
+            return (hidden[:, 0] + self.bias2).T
+        return (torch.matmul(self.weights2, hidden.relu_()) + self.bias2).T
 
 
 def sliding_maximum(values: Tensor, width: int) -> Tensor:
