@@ -26,7 +26,8 @@ def scores(
     out = np.empty((count, detectors.strands), np.float32)
     network = _Network(detectors, padded, device)
     # Few windows of many letters each must not fill the memory either.
-    batch = CHUNK if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
+    chunk = CHUNK // 4 if padded and device == "cpu" else CHUNK
+    batch = chunk if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
     for first in range(0, count, batch):
         some = min(batch, count - first)
         part = codes[first * stride : (first + some - 1) * stride + window]
@@ -77,16 +78,21 @@ class _Network:
     def _overhangs(
         self, letters: Tensor, window: int, top: Tensor, total: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Add the positions where a detector hangs over a window's end: k letters inside, the others unknown."""
-        m, windows = self.length, top.shape[1]
-        unknown = self.filters.mean(1)  # (S D, m)
-        for k in range(1, m):
-            left = letters[:, : windows + k - 1], self.filters[:, :, m - k :], unknown[:, : m - k]
-            last = letters[:, window - k :], self.filters[:, :, :k], unknown[:, k:]
-            for some, filters, outside in (left, last):
-                values = functional.conv1d(some[None], filters, self.thresholds + outside.sum(1))[0].relu()
+        """Add the positions where a detector hangs over a window's end, its letters there unknown.
+
+        With k letters inside, a detector is what it was with k - 1, plus one letter; weights less those of the
+        unknown letter make the letters outside a constant.
+        """
+        windows, unknown = top.shape[1], self.filters.mean(1)
+        weights = (self.filters - unknown[:, None]).permute(2, 0, 1).contiguous()  # (m, S D, 4)
+        start = (self.thresholds + unknown.sum(1))[:, None].expand(-1, letters.shape[1] + 1)
+        left = right = start
+        for k in range(1, self.length):
+            left = torch.addmm(left[:, 1:], weights[-k], letters[:, : letters.shape[1] - k + 1])
+            right = torch.addmm(right[:, :-1], weights[k - 1], letters[:, k - 1 :])
+            for values in (left[:, :windows], right[:, window - k : window - k + windows]):
                 top = torch.maximum(top, values)
-                total = None if total is None else total + values
+                total = None if total is None else total + values.relu()
         return top, total
 
     def head(self, top: Tensor, mean: Tensor | None) -> Tensor:

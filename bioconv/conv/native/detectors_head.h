@@ -41,17 +41,21 @@ TARGET INLINE void NAME(perceptron)(const DetectorPlan *plan, const float *const
     for (int r = 0; r < 2; r++) scores[r] = NAME(total)(out[r]) + plan->bias2;
 }
 
-/* Scores of `count` pooled windows. Neighbours mostly have the same maxima, hence the same score, so hidden layers
-   are computed only for windows that differ from the one before; scratch: room for 2 `count` numbers. */
+/* Scores of `count` pooled windows. Neighbours mostly have the same maxima, hence the same score, so the hidden layer
+   is computed only for windows that differ from the one before; scratch: room for 2 `count` numbers. */
 TARGET static void NAME(heads)(const DetectorPlan *plan, const float *rows, int64_t count, int32_t *scratch,
                                float *out) {
     size_t width = plan->average ? 2 * plan->channels : plan->channels;
     int S = plan->strands, D = plan->channels / S;
+    if (!plan->hidden) {
+        for (int64_t i = 0; i < count * S; i++) out[i] = NAME(linear)(plan, rows + i / S * width + i % S * D, D);
+        return;
+    }
     int32_t *changed = scratch, *source = scratch + count; /* windows to compute; the one that w's score is */
     for (int s = 0; s < S; s++, rows += D, out++) {
         int64_t n = 0;
         for (int64_t w = 0; w < count; w++) {
-            int differs = w == 0 || plan->average || !plan->hidden;
+            int differs = w == 0 || plan->average;
             if (!differs) /* no early end: one more comparison is cheaper than a branch that is hard to foresee */
                 for (int d = 0; d < D; d += LANE)
                     differs |= DIFFER(LOAD(rows + w * width + d), LOAD(rows + (w - 1) * width + d));
@@ -63,10 +67,7 @@ TARGET static void NAME(heads)(const DetectorPlan *plan, const float *rows, int6
             int64_t first = changed[k], second = k + 1 < n ? changed[k + 1] : first;
             const float *x[2] = {rows + first * width, rows + second * width};
             float scores[2];
-            if (plan->hidden)
-                NAME(perceptron)(plan, x, D, scores);
-            else
-                for (int r = 0; r < 2; r++) scores[r] = NAME(linear)(plan, x[r], D);
+            NAME(perceptron)(plan, x, D, scores);
             out[first * S] = scores[0];
             out[second * S] = scores[1];
         }

@@ -3,6 +3,7 @@
 
    A "row" is one value per channel. All maxima start at 0, which is the rectifier. Channels are worked on in
    tiles of up to MOST vectors that the compiler keeps in registers: `tile` (vectors) is a constant after inlining. */
+
 /* y = the detectors at position i, channels from c on. */
 TARGET INLINE void NAME(position)(const DetectorScan *scan, int64_t i, int c, int tile, LANES *y) {
     const DetectorPlan *plan = scan->plan;
