@@ -2,10 +2,10 @@
 
     python benchmarks/deepbind_windows.py genome.fna.gz [--scorer PROGRAM --scorer-ids IDS]
 
-Compares, on one thread and on real sequence, a batched window-by-window torch computation (what a careful user
-writes), the torch path (one convolution for all windows) and the compiled kernels. Every round runs all of them
-in turn, in one process, so that a busy machine slows them alike; reported are medians of the rounds' ratios.
-With --scorer, an external DeepBind program is timed too: it is run as `PROGRAM IDS < sequences`.
+Compares, on one thread and on real sequence, a batched window-by-window torch computation (what a careful
+user writes), the torch path (one convolution for all windows) and the compiled kernels. Every round runs all
+of them in turn, in one process, so that a busy machine slows them alike; reported are medians of the rounds'
+ratios. With --scorer, an external DeepBind program is timed too: it is run as `PROGRAM IDS < sequences`.
 Writes its table to deepbind_windows.md beside this file.
 """
 
@@ -33,7 +33,9 @@ LETTERS_NATIVE = 500_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("genome", type=Path, help="FASTA, may be gzipped")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--scorer", type=Path, help="external DeepBind program to time as well")
@@ -51,13 +53,15 @@ def main() -> None:
 
 def cases() -> list[tuple[bool, int, bool]]:
     """Return (padded, hidden units, mean pooling)."""
-    return [(padded, hidden, mean) for padded in (False, True) for mean in (False, True) for hidden in (0, 32)]
+    return [
+        (padded, hidden, mean) for padded in (False, True) for mean in (False, True) for hidden in (0, 32)
+    ]
 
 
 def read_codes(path: Path) -> np.ndarray:
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    with opened as stream:
-        letters = b"".join(line.strip() for line in stream if not line.startswith(b">"))
+    data = path.read_bytes()
+    lines = (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()
+    letters = b"".join(line.strip() for line in lines if not line.startswith(b">"))
     table = np.full(256, 4, np.uint8)
     for code, pair in enumerate((b"Aa", b"Cc", b"Gg", b"Tt")):
         table[list(pair)] = code
@@ -93,7 +97,9 @@ def naive_scores(codes: np.ndarray, detectors: Detectors, padded: bool, batch: i
         strands = []
         for strand in (some, some.flip(1, 2)):
             padding = (LENGTH - 1,) * 2 if padded else (0, 0)
-            values = functional.conv1d(functional.pad(strand, padding, value=0.25), filters, thresholds).relu()
+            values = functional.conv1d(
+                functional.pad(strand, padding, value=0.25), filters, thresholds
+            ).relu()
             pooled = values.amax(2)
             if detectors.average_pooling:
                 pooled = torch.stack([pooled, values.mean(2)], dim=2).flatten(1)
@@ -143,8 +149,9 @@ def report(rows: list[dict], options: argparse.Namespace) -> str:
         "",
         f"{COUNT} detectors of {LENGTH} letters, windows of {WINDOW}, both strands, real sequence "
         f"({options.genome.name}), random weights, one thread, float32.",
-        f"Medians of {options.rounds} interleaved rounds, processor time per million windows; ratios are to the "
-        "window-by-window computation in batches of 512. Largest difference relative to the largest score.",
+        f"Medians of {options.rounds} interleaved rounds, processor time per million windows; "
+        "ratios are to the window-by-window computation in batches of 512. "
+        "Largest difference relative to the largest score.",
         f"{platform.machine()}, torch {torch.__version__}, numpy {np.__version__}.",
         "",
         "| windows | pooling | head | window by window s | torch s | native s | torch ratio | native ratio "
@@ -157,7 +164,8 @@ def report(rows: list[dict], options: argparse.Namespace) -> str:
         lines.append(
             f"| {'padded' if row['padded'] else 'complete'} | {'max, mean' if row['mean'] else 'max'} "
             f"| {row['hidden'] or 'linear'} | {seconds['naive']:.1f} | {seconds['torch']:.3f} "
-            f"| {seconds['native']:.4f} | {ratio['torch']:.0f} | {ratio['native']:.0f} ({low:.0f}, {high:.0f}) "
+            f"| {seconds['native']:.4f} | {ratio['torch']:.0f} "
+            f"| {ratio['native']:.0f} ({low:.0f}, {high:.0f}) "
             f"| {differ['torch']:.1e} | {differ['native']:.1e} |"
         )
     return "\n".join(lines) + "\n"
@@ -174,7 +182,7 @@ def time_scorer(program: Path, ids: Path | None, codes: np.ndarray) -> str:
         start = time.perf_counter()
         subprocess.run([program, ids], stdin=stream, check=True, capture_output=True)
         elapsed = time.perf_counter() - start
-    return f"{program.name}: {elapsed / len(codes) * 1e6:.1f} s per million letters (wall time, start included)\n"
+    return f"{program.name}: {elapsed / len(codes) * 1e6:.1f} s per million letters (wall time)\n"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from bioconv.conv.detectors import Detectors
 
-CHUNK = 16384  # windows at once: measured fastest on a processor (4k and 64k are slower); small for a GPU's memory
+CHUNK = 16384  # windows at once: fastest on a processor (4k and 64k are slower), small for a GPU
 
 
 @torch.inference_mode()
@@ -49,7 +49,9 @@ class _Network:
         self.thresholds = torch.from_numpy(np.tile(detectors.thresholds, self.strands)).to(device)
         self.weights1 = torch.from_numpy(detectors.weights1).to(device)
         self.biases1 = torch.from_numpy(detectors.biases1).to(device)
-        self.weights2 = None if detectors.weights2 is None else torch.from_numpy(detectors.weights2).to(device)
+        self.weights2 = (
+            None if detectors.weights2 is None else torch.from_numpy(detectors.weights2).to(device)
+        )
         self.bias2 = detectors.bias2
 
     def letters(self, codes: NDArray[np.uint8]) -> Tensor:
@@ -80,8 +82,8 @@ class _Network:
     ) -> tuple[Tensor, Tensor | None]:
         """Add the positions where a detector hangs over a window's end, its letters there unknown.
 
-        With k letters inside, a detector is what it was with k - 1, plus one letter; weights less those of the
-        unknown letter make the letters outside a constant.
+        With k letters inside, a detector is what it was with k - 1, plus one letter; weights less those of
+        the unknown letter make the letters outside a constant.
         """
         windows, unknown = top.shape[1], self.filters.mean(1)
         weights = (self.filters - unknown[:, None]).permute(2, 0, 1).contiguous()  # (m, S D, 4)
@@ -101,7 +103,9 @@ class _Network:
         if mean is not None:
             both = torch.stack([pooled, mean.reshape(pooled.shape)], dim=2)
             pooled = both.reshape(self.strands, 2 * self.count, -1)
-        return torch.cat([self._perceptron(part) for part in pooled.split(2048, dim=2)])  # fits a cache
+        return torch.cat(
+            [self._perceptron(part) for part in torch.split(pooled, 2048, dim=2)]
+        )  # fits a cache
 
     def _perceptron(self, pooled: Tensor) -> Tensor:
         """Turn (S, P, N) into (N, S)."""
@@ -119,7 +123,9 @@ def sliding_maximum(values: Tensor, width: int) -> Tensor:
         values = torch.maximum(values[..., :-reach], values[..., reach:])
         reach *= 2
     if reach < width:
-        values = torch.maximum(values[..., : values.shape[-1] - (width - reach)], values[..., width - reach :])
+        values = torch.maximum(
+            values[..., : values.shape[-1] - (width - reach)], values[..., width - reach :]
+        )
     return values
 
 

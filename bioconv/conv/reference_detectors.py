@@ -1,4 +1,4 @@
-"""What the scores of `detectors` mean, window by window in NumPy: slow, and the specification tests compare with."""
+"""What the scores of `detectors` mean, window by window in NumPy: slow, the specification for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Floats = NDArray[np.float64]
 LETTERS = np.vstack([np.eye(4), np.full((1, 4), 0.25)])
 
 
-def scores(codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool]) -> NDArray[np.float32]:
+def scores(
+    codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool]
+) -> NDArray[np.float32]:
     """Return (N, S) scores of the windows of a grid (window, stride, padded), one at a time."""
     window, stride, padded = grid
     starts = range(0, len(codes) - window + 1, stride)
@@ -46,7 +48,7 @@ def score(codes: NDArray[np.uint8], detectors: Detectors, padded: bool) -> float
 
 
 def responses(letters: Floats, detectors: Detectors) -> Floats:
-    """Return (..., D, positions): every detector, threshold added, at every position of (..., n, 4) letters."""
+    """Return (..., D, positions): detectors, thresholds added, at all positions of (..., n, 4) letters."""
     places = np.lib.stride_tricks.sliding_window_view(letters, detectors.length, axis=-2)
     flat = places.reshape(*places.shape[:-2], -1)
     values = flat @ detectors.filters.astype(np.float64).reshape(detectors.count, -1).T
@@ -57,7 +59,7 @@ def pool(values: Floats, detectors: Detectors) -> Floats:
     """Return (..., P): the rectified maximum over positions, or maximum and mean interleaved."""
     rectified = np.maximum(values, 0)
     if not detectors.average_pooling:
-        return rectified.max(axis=-1)
+        return np.asarray(rectified.max(axis=-1))
     both = np.stack([rectified.max(axis=-1), rectified.mean(axis=-1)], axis=-1)
     return both.reshape(*both.shape[:-2], -1)
 
@@ -67,4 +69,5 @@ def head(pooled: Floats, detectors: Detectors) -> Floats:
     hidden = pooled @ detectors.weights1.astype(np.float64) + detectors.biases1
     if detectors.weights2 is None:
         return hidden[..., 0] + detectors.bias2
-    return np.maximum(hidden, 0) @ detectors.weights2.astype(np.float64) + detectors.bias2
+    score = np.maximum(hidden, 0) @ detectors.weights2.astype(np.float64) + detectors.bias2
+    return np.asarray(score)

@@ -112,8 +112,8 @@ def read_model(path: str | Path) -> ModelFile:
     Raises
     ------
     ModelError
-        If the file is not there, is damaged, is no bioconv model, comes from a later version, says things this
-        version does not know, or holds numbers that are not finite.
+        If the file is not there, is damaged, is no bioconv model, comes from a later version, says things
+        this version does not know, or holds numbers that are not finite.
     """
     try:
         with safetensors.safe_open(str(path), framework="numpy") as stream:
@@ -140,7 +140,7 @@ def _facts(text: str, path: str | Path) -> dict[str, Any]:
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         found = facts.get("format") if isinstance(facts, dict) else None
         message = (
-            f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update bioconv for later ones"
+            f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update it for later ones"
         )
         raise ModelError(message)
     if set(facts) != set(_PARTS):
@@ -158,7 +158,9 @@ def _facts(text: str, path: str | Path) -> dict[str, Any]:
 def _check(model: ModelFile, where: str) -> None:
     unknown = sorted(set(model.metadata) - METADATA)
     if unknown:
-        message = f"{where}: unknown metadata keys {unknown} in model format {FORMAT}; known are {sorted(METADATA)}"
+        message = (
+            f"{where}: unknown metadata keys {unknown} in model format {FORMAT}; known are {sorted(METADATA)}"
+        )
         raise ModelError(message)
     for name, array in model.tensors.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():

@@ -1,4 +1,4 @@
-"""DeepBind models for scanning: the published parameter files, ours, and the scores the published program gives.
+"""DeepBind models for scanning: published parameter files, ours, and the scores the published program gives.
 
 Alipanahi, Delong, Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.1038/nbt.3300.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bioconv.conv.detectors import Codes, Detectors, record_scores, window_scores
 from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
-from bioconv.sequence.nulls import NullDistribution
+from bioconv.sequence.null_distribution import NullDistribution
 
 _HEADER = "# deepbind 0.1"
 _COUNTS = ("reverse_complement", "num_detectors", "detector_len", "has_avg_pooling", "num_hidden")
@@ -35,7 +35,8 @@ class MotifModel:
     window
         Letters of a window inside longer records.
     padded
-        Whether windows are padded by unknown letters (the published definition) or hold complete detectors only.
+        Whether windows are padded by unknown letters (the published definition) or hold complete detectors
+        only.
     null
         Distribution of window scores on random sequence, or None where it is not known yet.
     """
@@ -154,7 +155,9 @@ def _check_lengths(fields: dict[str, NDArray[np.float64]], counts: dict[str, int
     }
     for line, name in enumerate(_LISTS, 2 + len(_COUNTS)):
         if len(fields[name]) != expected[name]:
-            message = f"{where}, line {line}: {name} has {len(fields[name])} numbers; expected {expected[name]}"
+            message = (
+                f"{where}, line {line}: {name} has {len(fields[name])} numbers; expected {expected[name]}"
+            )
             raise ModelError(message)
 
 
@@ -177,9 +180,9 @@ def _assemble(fields: dict[str, NDArray[np.float64]], counts: dict[str, int]) ->
 def compat_score(codes: Codes, detectors: Detectors) -> float:
     """Score a record as the published program (v0.1) does, its slip included.
 
-    A record no longer than a detector is scored whole, padded. A longer one gets the highest score of its padded
-    windows of one detector's length, of which the last is left out; the reverse complement is treated as a record
-    of its own, so that there the forward strand's first window is left out.
+    A record no longer than a detector is scored whole, padded. A longer one gets the highest score of its
+    padded windows of one detector's length, of which the last is left out; the reverse complement is treated
+    as a record of its own, so that there the forward strand's first window is left out.
 
     Parameters
     ----------
@@ -237,14 +240,21 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
         If it is of another architecture, a hyper-parameter or tensor is missing, unknown or does not fit.
     """
     if file.architecture != "deepbind":
-        message = f"{default_name}: architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
+        message = (
+            f"{default_name}: architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
+        )
         raise ModelError(message)
     detectors = _detectors(file, default_name)
     window = file.metadata.get("window")
-    length, padded = (window.get("length"), window.get("padded")) if isinstance(window, dict) else (None, None)
+    length, padded = (
+        (window.get("length"), window.get("padded")) if isinstance(window, dict) else (None, None)
+    )
     shortest = 1 if padded else detectors.length
     if type(length) is not int or type(padded) is not bool or length < shortest:
-        message = f"{default_name}: window is {window}; expected length ({shortest} or more) and padded (true, false)"
+        message = (
+            f"{default_name}: window is {window}; "
+            f"expected length ({shortest} or more) and padded (true or false)"
+        )
         raise ModelError(message)
     null = None
     described = (file.metadata.get("calibration") or {}).get("null")
@@ -255,11 +265,20 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
 
 
 def _detectors(file: ModelFile, where: str) -> Detectors:
-    types = {"detectors": int, "length": int, "hidden": int, "average_pooling": bool, "reverse_complement": bool}
+    types = {
+        "detectors": int,
+        "length": int,
+        "hidden": int,
+        "average_pooling": bool,
+        "reverse_complement": bool,
+    }
     odd = sorted(set(types) ^ (set(file.config) - {"dropout"}))
     odd += sorted(name for name, kind in types.items() if type(file.config.get(name)) is not kind)
     if odd:
-        message = f"{where}: hyper-parameters {odd} are missing, unknown or of a wrong type; expected {sorted(types)}"
+        message = (
+            f"{where}: hyper-parameters {odd} are missing, unknown or of a wrong type; "
+            f"expected {sorted(types)}"
+        )
         raise ModelError(message)
     config = file.config
     count, hidden = config["detectors"], config["hidden"]

@@ -89,7 +89,11 @@ def check_match(codes, detectors, hit, window, padded):
         pooled[d] = 0
         falls.append(hit["score"] - definition.head(pooled.ravel(), detectors))
     assert falls[hit["detector"]] == pytest.approx(max(falls), abs=1e-5)
-    places = [p - outside for p in range(values.shape[1]) if values[hit["detector"], p] == max(values[hit["detector"]])]
+    places = [
+        p - outside
+        for p in range(values.shape[1])
+        if values[hit["detector"], p] == max(values[hit["detector"]])
+    ]
     spans = [(p, p + 3) if hit["strand"] > 0 else (window - p - 3, window - p) for p in places]
     spans = [(max(a, 0), min(b, window)) for a, b in spans]
     assert (hit["match_start"] - hit["start"], hit["match_end"] - hit["start"]) in spans

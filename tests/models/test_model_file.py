@@ -14,8 +14,17 @@ from bioconv.models.model_file import ModelFile, read_model, to_bytes, write_mod
 
 @pytest.fixture
 def model():
-    tensors = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array(1.5), "c": np.zeros(0, np.int64)}
-    facts = {"name": "x", "window": {"length": 5, "padded": True}, "licence": "CC0", "training": {"n": [1, 2]}}
+    tensors = {
+        "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "a": np.array(1.5),
+        "c": np.zeros(0, np.int64),
+    }
+    facts = {
+        "name": "x",
+        "window": {"length": 5, "padded": True},
+        "licence": "CC0",
+        "training": {"n": [1, 2]},
+    }
     return ModelFile("deepbind", {"length": 3}, tensors, facts)
 
 
@@ -28,7 +37,11 @@ def test_same_out_as_in(tmp_path, model):
     path = tmp_path / "m.safetensors"
     write_model(path, model)
     again = read_model(path)
-    assert (again.architecture, again.config, again.metadata) == (model.architecture, model.config, model.metadata)
+    assert (again.architecture, again.config, again.metadata) == (
+        model.architecture,
+        model.config,
+        model.metadata,
+    )
     assert sorted(again.tensors) == sorted(model.tensors)
     for name, array in model.tensors.items():
         assert (again.tensors[name].dtype, again.tensors[name].shape) == (array.dtype, array.shape)
@@ -63,7 +76,9 @@ def test_every_truncation_is_an_error(tmp_path, model):
             read_model(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"garbage" * 100, b"\x80\x04\x95pickle", b"\xff" * 64, b"# deepbind 0.1\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"garbage" * 100, b"\x80\x04\x95pickle", b"\xff" * 64, b"# deepbind 0.1\n"]
+)
 def test_garbage(tmp_path, data):
     (tmp_path / "m").write_bytes(data)
     with pytest.raises(ModelError, match="cannot be read as a model file"):
@@ -116,6 +131,10 @@ def test_missing_file(tmp_path):
 
 def test_tensor_checks_shape(model):
     assert model.tensor("b", (2, None)).shape == (2, 3)
-    for name, shape, match in [("b", (3, 2), r"expected float32 \(3, 2\)"), ("a", (), "float64"), ("z", (1,), "no tensor")]:
+    for name, shape, match in [
+        ("b", (3, 2), r"expected float32 \(3, 2\)"),
+        ("a", (), "float64"),
+        ("z", (1,), "no tensor"),
+    ]:
         with pytest.raises(ModelError, match=match):
             model.tensor(name, shape)

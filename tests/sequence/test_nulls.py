@@ -1,6 +1,8 @@
-"""Null distributions: closed forms, atoms, thresholds, the cache, and p-values of windows not seen in the fit."""
+"""Null distributions: closed forms, atoms, thresholds, the cache, and p-values of windows outside the fit."""
 
 from __future__ import annotations
+
+import tarfile
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from bioconv.conv.detectors import Detectors
 from bioconv.errors import ModelError, OptionError
 from bioconv.sequence import nulls
 from bioconv.sequence.deepbind import load_motif_model
-from bioconv.sequence.nulls import NullDistribution, fit_null, null_distribution, pareto_tail, sample_windows
+from bioconv.sequence.null_distribution import NullDistribution, fit_null, pareto_tail
+from bioconv.sequence.nulls import null_distribution, sample_windows
 
 UNIFORM = np.full(4, 0.25)
 FIRST_ORDER = np.array(
@@ -51,7 +54,9 @@ def test_bounded_scores_get_the_exponential_tail():
     assert 0 < null.p_values(1.01) < 1e-6
 
 
-@pytest.mark.parametrize("law", [stats.norm(), stats.expon(), stats.t(4), stats.uniform()], ids=lambda x: x.dist.name)
+@pytest.mark.parametrize(
+    "law", [stats.norm(), stats.expon(), stats.t(4), stats.uniform()], ids=lambda x: x.dist.name
+)
 def test_p_values_of_known_laws(law):
     null = fit_null(law.rvs(size=1_000_000, random_state=4), {})
     for p, tolerance in [(0.5, 0.01), (0.1, 0.02), (1e-2, 0.05), (2e-3, 0.1), (5e-4, 0.2)]:
@@ -88,7 +93,9 @@ def test_atoms_count_whole():
     assert null.threshold(0.5) > 0
     assert null.threshold(0.3) == np.nextafter(np.float32(1), np.float32(2))
     assert null.threshold(1e-5) == np.inf
-    mixed = fit_null(np.concatenate([np.zeros(50_000), np.random.default_rng(6).exponential(size=50_000)]), {})
+    mixed = fit_null(
+        np.concatenate([np.zeros(50_000), np.random.default_rng(6).exponential(size=50_000)]), {}
+    )
     for p in (0.9, 0.5, 0.3, 1e-3, 1e-4):
         check_threshold(mixed, p)
     assert mixed.p_values(0.0) == 1
@@ -135,7 +142,9 @@ def test_cache(tmp_path, monkeypatch, caplog):
     (path,) = (tmp_path / "nulls").iterdir()
     monkeypatch.setattr(nulls, "sample_scores", lambda *a, **k: pytest.fail("not taken from the cache"))
     again = null_distribution(detectors, FIRST_ORDER, **mode)
-    np.testing.assert_array_equal(again.p_values(np.linspace(-5, 20, 99)), first.p_values(np.linspace(-5, 20, 99)))
+    np.testing.assert_array_equal(
+        again.p_values(np.linspace(-5, 20, 99)), first.p_values(np.linspace(-5, 20, 99))
+    )
     assert again.description == first.description
     monkeypatch.undo()
     monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path))
@@ -177,20 +186,29 @@ def test_damaged_tensors():
 
 
 HELD_OUT = 200_000
-MODELS = (
-    "D00410.003 D00328.003 D00210.001 D00120.001 D00736.002 D00753.001 D00799.001 D00700.006 "
-    "D00409.004 D00650.007 D00785.001 D00714.004"
-).split()
+MODELS = [
+    "D00410.003",
+    "D00328.003",
+    "D00210.001",
+    "D00120.001",
+    "D00736.002",
+    "D00753.001",
+    "D00799.001",
+    "D00700.006",
+    "D00409.004",
+    "D00650.007",
+    "D00785.001",
+    "D00714.004",
+]
 
 
 @pytest.mark.slow
 def test_shares_of_held_out_windows(shared_data, tmp_path):
-    """36 shares (12 models x 3 p) in the 99 % interval of held-out and fitted windows' sampling error together.
+    """36 shares (12 models x 3 p) in the 99 % interval of the sampling error, of both samples together.
 
-    Were every share right, more than 3 of 36 outside has probability 0.0005; the deviation of each is also bounded.
+    Were every share right, more than 3 of 36 outside would have probability 0.0005. Each deviation is
+    bounded as well.
     """
-    import tarfile
-
     with tarfile.open(shared_data("deepbind-models-2015/params.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     outside = 0
