@@ -136,10 +136,9 @@ def window_scores(
 
     Examples
     --------
-    >>> ones = np.ones((1, 1), np.float32)
-    >>> a = Detectors(np.eye(4, dtype=np.float32)[:1, :, None], ones[0] * 0, False, ones, ones[0] * 0, None,
-    0, False)
-    >>> window_scores(np.array([3, 0, 3, 3], np.uint8), a, window=2, padded=False).ravel()
+    >>> filters, one, zero = np.eye(4)[:1, :, None], np.ones(1), np.zeros(1)
+    >>> letter_a = Detectors(filters, zero, False, one[:, None], zero, None, 0.0, False)
+    >>> window_scores(np.array([3, 0, 3, 3], np.uint8), letter_a, window=2, padded=False).ravel()
     array([1., 1., 0.], dtype=float32)
     """
     return _scores(codes, detectors, (window, 1, padded), backend, device)

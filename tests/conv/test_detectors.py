@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import doctest
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bioconv.conv import detectors as module
 from bioconv.conv import detectors_native, native
 from bioconv.conv.detectors import Detectors, batch_scores, record_scores, window_scores
 from bioconv.conv.reference_detectors import reverse_complement
@@ -206,3 +208,9 @@ def test_compiled_scan_needs_no_torch():
 @needs_native
 def test_plan_has_the_layout_of_the_header():
     assert ctypes.sizeof(detectors_native.Plan) == 88
+
+
+def test_example_in_the_docstring():
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
