@@ -1,4 +1,4 @@
-"""From the scores of all windows to hits: overlapping windows merged to their best, and what in it matched."""
+"""From scores of windows to hits: overlapping windows merged to their best, and what matched there."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ def detector_hits(
     Returns
     -------
     numpy.ndarray
-        One `HIT` row per cluster, in order. Qualifying windows whose starts are closer than W are one cluster;
-        its best window is the first with the highest score, forward strand before reverse. The match is that of
-        the detector without whose pooled value(s) the score would fall most, clipped to the window.
+        One `HIT` row per cluster, in order. Qualifying windows whose starts are closer than W are one
+        cluster; its best window is the first with the highest score, forward strand before reverse. The match
+        is that of the detector without whose pooled value(s) the score would fall most, clipped to the
+        window.
 
     Raises
     ------

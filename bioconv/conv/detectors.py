@@ -1,26 +1,23 @@
 """Scores of a one-layer detector network on every window of a sequence of codes.
 
-Codes are uint8: 0 to 3 are known letters, anything else is unknown and counts as the mean of the four weights.
-Three backends give the same scores: `native` (compiled), `torch` (any device) and `reference` (slow NumPy, the
-specification). Coordinates are 0-based and half-open.
+Codes are uint8: 0 to 3 are known letters, anything else is unknown and counts as the mean of the four
+weights. Three backends give the same scores: `native` (compiled), `torch` (any device) and `reference` (slow
+NumPy, the specification). Coordinates are 0-based and half-open.
 """
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.conv import native, reference_detectors
+from bioconv.conv import detectors_native, native, reference_detectors
 from bioconv.errors import OptionError
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-
-_LANE = 8  # native/detectors.h
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +70,10 @@ class Detectors:
         )
         if not fits:
             message = (
-                f"detectors do not fit together: filters {self.filters.shape}, thresholds {self.thresholds.shape}, "
-                f"weights1 {self.weights1.shape} (expected {(features, hidden)}), biases1 {self.biases1.shape}, "
+                f"detectors do not fit together: filters {self.filters.shape}, "
+                f"thresholds {self.thresholds.shape}, "
+                f"weights1 {self.weights1.shape} (expected {(features, hidden)}), "
+                f"biases1 {self.biases1.shape}, "
                 f"weights2 {None if self.weights2 is None else self.weights2.shape}"
             )
             raise ValueError(message)
@@ -127,8 +126,8 @@ def window_scores(
     Returns
     -------
     numpy.ndarray
-        (max(n - W + 1, 0), S) float32; row i is window [i, i + W), column 0 the forward strand, column 1 (where
-        the detectors read both) the reverse one.
+        (max(n - W + 1, 0), S) float32; row i is window [i, i + W), column 0 the forward strand, column 1
+        (where the detectors read both) the reverse one.
 
     Raises
     ------
@@ -137,9 +136,9 @@ def window_scores(
 
     Examples
     --------
-    >>> ones = np.ones((1, 1), np.float32)
-    >>> a = Detectors(np.eye(4, dtype=np.float32)[:1, :, None], ones[0] * 0, False, ones, ones[0] * 0, None, 0, False)
-    >>> window_scores(np.array([3, 0, 3, 3], np.uint8), a, window=2, padded=False).ravel()
+    >>> filters, one, zero = np.eye(4)[:1, :, None], np.ones(1), np.zeros(1)
+    >>> letter_a = Detectors(filters, zero, False, one[:, None], zero, None, 0.0, False)
+    >>> window_scores(np.array([3, 0, 3, 3], np.uint8), letter_a, window=2, padded=False).ravel()
     array([1., 1., 0.], dtype=float32)
     """
     return _scores(codes, detectors, (window, 1, padded), backend, device)
@@ -196,7 +195,7 @@ def _scores(
     codes = np.ascontiguousarray(np.minimum(codes, 4), dtype=np.uint8)
     match _chosen(backend, device):
         case "native":
-            return _native_scores(codes, detectors, grid)
+            return detectors_native.scores(codes, detectors, grid)
         case "torch":
             from bioconv.conv import detectors_torch
 
@@ -217,86 +216,3 @@ def _chosen(backend: str | None, device: str) -> str:
         message = f"backend 'native' cannot be used: {reason}; use torch"
         raise OptionError(message)
     return backend
-
-
-class _Plan(ctypes.Structure):
-    """`DetectorPlan` of native/detectors.h."""
-
-    _fields_ = [
-        ("window", ctypes.c_int64),
-        ("stride", ctypes.c_int64),
-        ("length", ctypes.c_int32),
-        ("channels", ctypes.c_int32),
-        ("strands", ctypes.c_int32),
-        ("hidden", ctypes.c_int32),
-        ("padded", ctypes.c_int32),
-        ("average", ctypes.c_int32),
-        ("letters", ctypes.c_void_p),
-        ("constant", ctypes.c_void_p),
-        ("weights1", ctypes.c_void_p),
-        ("biases1", ctypes.c_void_p),
-        ("weights2", ctypes.c_void_p),
-        ("bias2", ctypes.c_float),
-    ]
-
-
-def _native_scores(codes: Codes, detectors: Detectors, grid: tuple[int, int, bool], simd: bool = True) -> Floats:
-    window, stride, padded = grid
-    count = max(0, (len(codes) - window) // stride + 1)
-    out = np.empty((count, detectors.strands), np.float32)
-    letters, constant = _letter_table(detectors)
-    head = _head(detectors, window + (detectors.length - 1) * (1 if padded else -1))
-    plan = _Plan(
-        window=window,
-        stride=stride,
-        length=detectors.length,
-        channels=letters.shape[2],
-        strands=detectors.strands,
-        hidden=0 if detectors.weights2 is None else len(head[2]),
-        padded=padded,
-        average=detectors.average_pooling,
-        letters=letters.ctypes.data,
-        constant=constant.ctypes.data,
-        weights1=head[0].ctypes.data,
-        biases1=head[1].ctypes.data,
-        weights2=head[2].ctypes.data,
-        bias2=detectors.bias2,
-    )
-    kernel: Any = native.library()
-    status = kernel.bioconv_detector_scores(
-        ctypes.byref(plan), native.pointer(codes), ctypes.c_int64(len(codes)), int(simd), native.pointer(out)
-    )
-    if status != 0:
-        raise MemoryError
-    return out
-
-
-def _letter_table(detectors: Detectors) -> tuple[Floats, Floats]:
-    """Return what a letter adds at a place, (m, 5, C), and a detector's value without letters, (C,).
-
-    An unknown letter is the zero of the table, so that it, and a detector's overhang, need no term of their own.
-    """
-    filters = detectors.stranded_filters().astype(np.float64)
-    unknown = filters.mean(axis=2, keepdims=True)
-    table = np.concatenate([filters - unknown, 0 * unknown], axis=2)
-    padding = ((0, 0), (0, -detectors.count % _LANE), (0, 0), (0, 0))
-    table = np.pad(table, padding).reshape(-1, 5, detectors.length)
-    constant = np.pad(unknown.sum(axis=(2, 3)) + detectors.thresholds, padding[:2])
-    return np.ascontiguousarray(table.transpose(2, 1, 0), np.float32), constant.reshape(-1).astype(np.float32)
-
-
-def _head(detectors: Detectors, positions: int) -> tuple[Floats, Floats, Floats]:
-    """Return weights1 (F, H), biases1 (H,), weights2 (H,), padded to whole lanes, for maxima and sums apart."""
-    surplus = -detectors.count % _LANE
-    weights = detectors.weights1
-    if detectors.average_pooling:
-        mean = weights[1::2] / np.float32(positions)
-        weights = np.concatenate([np.pad(half, ((0, surplus), (0, 0))) for half in (weights[0::2], mean)])
-    else:
-        weights = np.pad(weights, ((0, surplus), (0, 0)))
-    if detectors.weights2 is None:
-        bias = detectors.biases1 + np.float32(detectors.bias2)
-        return np.ascontiguousarray(weights[:, 0]), bias, np.zeros(1, np.float32)
-    more = -len(detectors.biases1) % _LANE
-    weights = np.ascontiguousarray(np.pad(weights, ((0, 0), (0, more))))
-    return weights, np.pad(detectors.biases1, (0, more)), np.pad(detectors.weights2, (0, more))

@@ -13,7 +13,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from bioconv.conv.detectors import Detectors
 
-CHUNK = 16384  # windows at once: measured fastest on a processor (4k and 64k are slower); small for a GPU's memory
+CHUNK = 16384  # windows at once: fastest on a processor (4k and 64k are slower), small for a GPU
 
 
 @torch.inference_mode()
@@ -26,7 +26,8 @@ def scores(
     out = np.empty((count, detectors.strands), np.float32)
     network = _Network(detectors, padded, device)
     # Few windows of many letters each must not fill the memory either.
-    batch = CHUNK if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
+    chunk = CHUNK // 4 if padded and device == "cpu" else CHUNK
+    batch = chunk if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
     for first in range(0, count, batch):
         some = min(batch, count - first)
         part = codes[first * stride : (first + some - 1) * stride + window]
@@ -77,16 +78,21 @@ class _Network:
     def _overhangs(
         self, letters: Tensor, window: int, top: Tensor, total: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Add the positions where a detector hangs over a window's end: k letters inside, the others unknown."""
-        m, windows = self.length, top.shape[1]
-        unknown = self.filters.mean(1)  # (S D, m)
-        for k in range(1, m):
-            left = letters[:, : windows + k - 1], self.filters[:, :, m - k :], unknown[:, : m - k]
-            last = letters[:, window - k :], self.filters[:, :, :k], unknown[:, k:]
-            for some, filters, outside in (left, last):
-                values = functional.conv1d(some[None], filters, self.thresholds + outside.sum(1))[0].relu()
+        """Add the positions where a detector hangs over a window's end, its letters there unknown.
+
+        With k letters inside, a detector is what it was with k - 1, plus one letter; weights less those of
+        the unknown letter make the letters outside a constant.
+        """
+        windows, unknown = top.shape[1], self.filters.mean(1)
+        weights = (self.filters - unknown[:, None]).permute(2, 0, 1).contiguous()  # (m, S D, 4)
+        start = (self.thresholds + unknown.sum(1))[:, None].expand(-1, letters.shape[1] + 1)
+        left = right = start
+        for k in range(1, self.length):
+            left = torch.addmm(left[:, 1:], weights[-k], letters[:, : letters.shape[1] - k + 1])
+            right = torch.addmm(right[:, :-1], weights[k - 1], letters[:, k - 1 :])
+            for values in (left[:, :windows], right[:, window - k : window - k + windows]):
                 top = torch.maximum(top, values)
-                total = None if total is None else total + values
+                total = None if total is None else total + values.relu()
         return top, total
 
     def head(self, top: Tensor, mean: Tensor | None) -> Tensor:
@@ -95,9 +101,15 @@ class _Network:
         if mean is not None:
             both = torch.stack([pooled, mean.reshape(pooled.shape)], dim=2)
             pooled = both.reshape(self.strands, 2 * self.count, -1)
-        hidden = torch.matmul(self.weights1.T, pooled) + self.biases1[:, None]
-        score = hidden[:, 0] if self.weights2 is None else torch.matmul(self.weights2, hidden.relu())
-        return (score + self.bias2).T
+        return torch.cat([self._perceptron(part) for part in torch.split(pooled, 2048, dim=2)])  # fits a cache
+
+    def _perceptron(self, pooled: Tensor) -> Tensor:
+        """Turn (S, P, N) into (N, S)."""
+        weights = self.weights1.T.expand(len(pooled), -1, -1)
+        hidden = torch.baddbmm(self.biases1[:, None], weights, pooled)
+        if self.weights2 is None:
+            return (hidden[:, 0] + self.bias2).T
+        return (torch.matmul(self.weights2, hidden.relu_()) + self.bias2).T
 
 
 def sliding_maximum(values: Tensor, width: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the scores of `detectors` mean, window by window in NumPy: slow, and the specification tests compare with."""
+"""What the scores of `detectors` mean, window by window in NumPy: slow, the specification for tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def score(codes: NDArray[np.uint8], detectors: Detectors, padded: bool) -> float
 
 
 def responses(letters: Floats, detectors: Detectors) -> Floats:
-    """Return (..., D, positions): every detector, threshold added, at every position of (..., n, 4) letters."""
+    """Return (..., D, positions): detectors, thresholds added, at all positions of (..., n, 4) letters."""
     places = np.lib.stride_tricks.sliding_window_view(letters, detectors.length, axis=-2)
     flat = places.reshape(*places.shape[:-2], -1)
     values = flat @ detectors.filters.astype(np.float64).reshape(detectors.count, -1).T
@@ -67,4 +67,5 @@ def head(pooled: Floats, detectors: Detectors) -> Floats:
     hidden = pooled @ detectors.weights1.astype(np.float64) + detectors.biases1
     if detectors.weights2 is None:
         return hidden[..., 0] + detectors.bias2
-    return np.maximum(hidden, 0) @ detectors.weights2.astype(np.float64) + detectors.bias2
+    score = np.maximum(hidden, 0) @ detectors.weights2.astype(np.float64) + detectors.bias2
+    return np.asarray(score)

@@ -50,7 +50,7 @@ class DeepBindConfig:
 
 
 class DeepBind(nn.Module):
-    """Detectors, rectifier, pooling over all positions, a head of one or two layers; the output is a logit."""
+    """Detectors, rectifier, pooling over positions, a head of one or two layers; the output is a logit."""
 
     def __init__(self, config: DeepBindConfig) -> None:
         super().__init__()
@@ -83,7 +83,8 @@ class DeepBind(nn.Module):
         Returns
         -------
         Tensor
-            (N,) scores before the logistic function; of both strands the better one, which alone gets a gradient.
+            (N,) scores before the logistic function; of both strands the better one, which alone gets a
+            gradient.
         """
         strands = [sequences, sequences.flip(1, 2)] if self.config.reverse_complement else [sequences]
         pooled = torch.stack([self.pool(strand) for strand in strands])  # (S, N, P)

@@ -112,8 +112,8 @@ def read_model(path: str | Path) -> ModelFile:
     Raises
     ------
     ModelError
-        If the file is not there, is damaged, is no bioconv model, comes from a later version, says things this
-        version does not know, or holds numbers that are not finite.
+        If the file is not there, is damaged, is no bioconv model, comes from a later version, says things
+        this version does not know, or holds numbers that are not finite.
     """
     try:
         with safetensors.safe_open(str(path), framework="numpy") as stream:
@@ -139,7 +139,7 @@ def _facts(text: str, path: str | Path) -> dict[str, Any]:
         raise ModelError(message) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         found = facts.get("format") if isinstance(facts, dict) else None
-        message = f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update bioconv for later ones"
+        message = f"{path}: model format {found!r}; this bioconv reads format {FORMAT}, update it for later ones"
         raise ModelError(message)
     if set(facts) != set(_PARTS):
         odd = sorted(set(facts) ^ set(_PARTS))

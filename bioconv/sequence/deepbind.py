@@ -1,4 +1,4 @@
-"""DeepBind models for scanning: the published parameter files, ours, and the scores the published program gives.
+"""DeepBind models for scanning: published parameter files, ours, and the scores the published program gives.
 
 Alipanahi, Delong, Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.1038/nbt.3300.
 """
@@ -17,7 +17,7 @@ from bioconv.conv.detectors import Codes, Detectors
 from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.sequence.deepbind_compat import published_scores
-from bioconv.sequence.nulls import NullDistribution
+from bioconv.sequence.null_distribution import NullDistribution
 
 _HEADER = "# deepbind 0.1"
 _COUNTS = ("reverse_complement", "num_detectors", "detector_len", "has_avg_pooling", "num_hidden")
@@ -37,7 +37,8 @@ class MotifModel:
     window
         Letters of a window inside longer records.
     padded
-        Whether windows are padded by unknown letters (the published definition) or hold complete detectors only.
+        Whether windows are padded by unknown letters (the published definition) or hold complete detectors
+        only.
     null
         Distribution of window scores on random sequence, or None where it is not known yet.
     """
@@ -188,9 +189,9 @@ def _assemble(fields: dict[str, NDArray[np.float64]], counts: dict[str, int]) ->
 def compat_score(codes: Codes, detectors: Detectors) -> float:
     """Score a record as the published program (v0.1) does, its slip included.
 
-    A record no longer than a detector is scored whole, padded. A longer one gets the highest score of its padded
-    windows of one detector's length, of which the last is left out; the reverse complement is treated as a record
-    of its own, so that there the forward strand's first window is left out.
+    A record no longer than a detector is scored whole, padded. A longer one gets the highest score of its
+    padded windows of one detector's length, of which the last is left out; the reverse complement is treated
+    as a record of its own, so that there the forward strand's first window is left out.
 
     Parameters
     ----------
@@ -255,7 +256,7 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
     length, padded = (window.get("length"), window.get("padded")) if isinstance(window, dict) else (None, None)
     shortest = 1 if padded else detectors.length
     if type(length) is not int or type(padded) is not bool or length < shortest:
-        message = f"{default_name}: window is {window}; expected length ({shortest} or more) and padded (true, false)"
+        message = f"{default_name}: window is {window}; expected length ({shortest} or more) and padded (true or false)"
         raise ModelError(message)
     null = None
     described = (file.metadata.get("calibration") or {}).get("null")
@@ -266,7 +267,13 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
 
 
 def _detectors(file: ModelFile, where: str) -> Detectors:
-    types = {"detectors": int, "length": int, "hidden": int, "average_pooling": bool, "reverse_complement": bool}
+    types = {
+        "detectors": int,
+        "length": int,
+        "hidden": int,
+        "average_pooling": bool,
+        "reverse_complement": bool,
+    }
     odd = sorted(set(types) ^ (set(file.config) - {"dropout"}))
     odd += sorted(name for name, kind in types.items() if type(file.config.get(name)) is not kind)
     if odd:

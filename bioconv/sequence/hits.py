@@ -203,7 +203,7 @@ class Spool:
 
 def _size(batch: HitBatch) -> int:
     columns = (*(getattr(batch, name) for name, _ in _COLUMNS), batch.q)
-    return len(batch.matched) + sum(column.nbytes for column in columns)
+    return len(batch.matched) + sum(int(column.nbytes) for column in columns)
 
 
 def _write(file: IO[bytes], batch: HitBatch) -> None:

@@ -22,7 +22,8 @@ from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.engines import Found, as_scanned
 from bioconv.sequence.fasta import Chunk
 from bioconv.sequence.hits import HitBatch, join_batches
-from bioconv.sequence.nulls import NullDistribution, null_distribution
+from bioconv.sequence.null_distribution import NullDistribution
+from bioconv.sequence.nulls import null_distribution
 from bioconv.sequence.options import ScanOptions
 
 _BREAK = 5  # between records: a code that no window may span

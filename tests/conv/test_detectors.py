@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import doctest
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioconv.conv import detectors as module
-from bioconv.conv import native
+from bioconv.conv import detectors_native, native
 from bioconv.conv.detectors import Detectors, batch_scores, record_scores, window_scores
 from bioconv.conv.reference_detectors import reverse_complement
 from bioconv.errors import OptionError
@@ -88,8 +89,8 @@ def test_backends_agree_with_the_definition(case):
 def test_plain_c_agrees_with_vectors(case):
     detectors, codes, window = draw(case)
     grid = (window, 1, case["padded"])
-    found = module._native_scores(codes, detectors, grid, simd=False)
-    assert_close(found, module._native_scores(codes, detectors, grid))
+    found = detectors_native.scores(codes, detectors, grid, simd=False)
+    assert_close(found, detectors_native.scores(codes, detectors, grid))
 
 
 @settings(max_examples=50, deadline=None)
@@ -186,7 +187,7 @@ def test_errors_name_what_is_wrong():
         window_scores(codes, detectors, window=6, padded=False, backend="cupy")
     with pytest.raises(OptionError, match="does not run on cuda"):
         window_scores(codes, detectors, window=6, padded=False, backend="native", device="cuda")
-    with pytest.raises(ValueError, match="expected \\(2, 1\\)"):
+    with pytest.raises(ValueError, match=r"expected \(2, 1\)"):
         Detectors(np.zeros((2, 4, 3)), np.zeros(2), False, np.zeros((3, 1)), np.zeros(1), None, 0.0, True)
 
 
@@ -206,4 +207,10 @@ def test_compiled_scan_needs_no_torch():
 
 @needs_native
 def test_plan_has_the_layout_of_the_header():
-    assert ctypes.sizeof(module._Plan) == 88
+    assert ctypes.sizeof(detectors_native.Plan) == 88
+
+
+def test_example_in_the_docstring():
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -14,8 +14,17 @@ from bioconv.models.model_file import ModelFile, read_model, to_bytes, write_mod
 
 @pytest.fixture
 def model():
-    tensors = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.array(1.5), "c": np.zeros(0, np.int64)}
-    facts = {"name": "x", "window": {"length": 5, "padded": True}, "licence": "CC0", "training": {"n": [1, 2]}}
+    tensors = {
+        "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "a": np.array(1.5),
+        "c": np.zeros(0, np.int64),
+    }
+    facts = {
+        "name": "x",
+        "window": {"length": 5, "padded": True},
+        "licence": "CC0",
+        "training": {"n": [1, 2]},
+    }
     return ModelFile("deepbind", {"length": 3}, tensors, facts)
 
 
@@ -28,7 +37,11 @@ def test_same_out_as_in(tmp_path, model):
     path = tmp_path / "m.safetensors"
     write_model(path, model)
     again = read_model(path)
-    assert (again.architecture, again.config, again.metadata) == (model.architecture, model.config, model.metadata)
+    assert (again.architecture, again.config, again.metadata) == (
+        model.architecture,
+        model.config,
+        model.metadata,
+    )
     assert sorted(again.tensors) == sorted(model.tensors)
     for name, array in model.tensors.items():
         assert (again.tensors[name].dtype, again.tensors[name].shape) == (array.dtype, array.shape)

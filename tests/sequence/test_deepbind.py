@@ -21,7 +21,7 @@ from bioconv.sequence.deepbind import (
     read_published,
     to_model_file,
 )
-from bioconv.sequence.nulls import fit_null
+from bioconv.sequence.null_distribution import fit_null
 
 # The distribution's README: rows example.seq, columns example.ids.
 GOLDEN = [
@@ -30,7 +30,7 @@ GOLDEN = [
     [-0.143584, 0.357632, 5.885349, -0.026180],
     [-0.161033, -0.081444, -0.379695, 17.682623],
 ]
-# Model of each test file, ROC AUC of whole records and of sliding windows, measured with another implementation.
+# Model of each test file; ROC AUC of whole records and of sliding windows, by another implementation.
 ENCODE = {
     "ARID3A_K562_ARID3A_(sc-8821)_Stanford": ("D00736.002", 0.885, 0.869),
     "CTCFL_K562_CTCFL_(SC-98982)_HudsonAlpha": ("D00753.001", 0.987, 0.983),
@@ -177,7 +177,7 @@ def test_load_chooses_by_content(tmp_path):
     (tmp_path / "other.txt").write_text("ACGT")
     with pytest.raises(ModelError, match="cannot be read as a model file"):
         load_motif_model(tmp_path / "other.txt")
-    with pytest.raises(ModelError, match=r"missing\.txt: cannot be read"):
+    with pytest.raises(ModelError, match=r"missing.txt: cannot be read"):
         load_motif_model(tmp_path / "missing.txt")
 
 

@@ -1,6 +1,8 @@
-"""Null distributions: closed forms, atoms, thresholds, the cache, and p-values of windows not seen in the fit."""
+"""Null distributions: closed forms, atoms, thresholds, the cache, and p-values of windows outside the fit."""
 
 from __future__ import annotations
+
+import tarfile
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from bioconv.conv.detectors import Detectors
 from bioconv.errors import ModelError, OptionError
 from bioconv.sequence import nulls
 from bioconv.sequence.deepbind import load_motif_model
-from bioconv.sequence.nulls import NullDistribution, fit_null, null_distribution, pareto_tail, sample_windows
+from bioconv.sequence.null_distribution import NullDistribution, fit_null, pareto_tail
+from bioconv.sequence.nulls import null_distribution, sample_windows
 
 UNIFORM = np.full(4, 0.25)
 FIRST_ORDER = np.array(
@@ -195,12 +198,11 @@ MODELS = [
 
 @pytest.mark.slow
 def test_shares_of_held_out_windows(shared_data, tmp_path):
-    """36 shares (12 models x 3 p) in the 99 % interval of held-out and fitted windows' sampling error together.
+    """36 shares (12 models x 3 p) in the 99 % interval of the sampling error, of both samples together.
 
-    Were every share right, more than 3 of 36 outside has probability 0.0005; the deviation of each is also bounded.
+    Were every share right, more than 3 of 36 outside would have probability 0.0005. Each deviation is
+    bounded as well.
     """
-    import tarfile
-
     with tarfile.open(shared_data("deepbind-models-2015/params.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     outside = 0

@@ -3,7 +3,7 @@
    Sums over letters come from tables of q-letter words; the maximum over a window's positions from running
    maxima of blocks as long as the window (van Herk, doi 10.1016/0167-8655(92)90069-C; Gil & Werman, doi
    10.1109/34.211471), the mean from running sums of the same blocks, so that no error builds up.
-   The algorithm stands once, in detectors_kernel.h, and is compiled for plain C and for AVX2. */
+   The algorithm stands once, in detectors_kernel.h and detectors_head.h, compiled for plain C and for AVX2. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +19,13 @@
 #define ADD(a, b) _mm256_add_ps(a, b)
 #define MAX(a, b) _mm256_max_ps(a, b)
 #define MULADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define DIFFER(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NEQ_UQ))
 TARGET_AVX2 static inline float total_avx2(__m256 x) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
+#include "detectors_head.h"
 #include "detectors_kernel.h"
 #undef NAME
 #undef TARGET
@@ -34,6 +36,7 @@ TARGET_AVX2 static inline float total_avx2(__m256 x) {
 #undef ADD
 #undef MAX
 #undef MULADD
+#undef DIFFER
 #endif
 
 typedef struct {
@@ -63,6 +66,11 @@ static inline Plain plain_muladd(Plain a, Plain b, Plain c) {
     for (int l = 0; l < LANE; l++) c.lane[l] += a.lane[l] * b.lane[l];
     return c;
 }
+static inline int plain_differ(Plain a, Plain b) {
+    int differ = 0;
+    for (int l = 0; l < LANE; l++) differ |= a.lane[l] != b.lane[l];
+    return differ;
+}
 static inline float total_plain(Plain x) {
     return ((x.lane[0] + x.lane[4]) + (x.lane[2] + x.lane[6])) + ((x.lane[1] + x.lane[5]) + (x.lane[3] + x.lane[7]));
 }
@@ -75,6 +83,8 @@ static inline float total_plain(Plain x) {
 #define ADD(a, b) plain_add(a, b)
 #define MAX(a, b) plain_max(a, b)
 #define MULADD(a, b, c) plain_muladd(a, b, c)
+#define DIFFER(a, b) plain_differ(a, b)
+#include "detectors_head.h"
 #include "detectors_kernel.h"
 
 /* Table g holds the sums of `scan->letters` consecutive letter rows. The last one ends where the detector ends,

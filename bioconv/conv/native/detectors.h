@@ -6,7 +6,7 @@
 
 enum { LANE = 8, TABLE_LETTERS = 4 };
 
-/* Filled in by Python (`conv/detectors.py`, class _Plan, same order). A channel is one detector on one strand;
+/* Filled in by Python (`conv/detectors_native.py`, class Plan, same order). A channel is one detector on one strand;
    every strand has `channels / strands` of them, a multiple of LANE (the surplus ones have zero weights). */
 typedef struct {
     int64_t window;        /* W: letters of a window */

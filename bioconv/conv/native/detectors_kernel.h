@@ -1,12 +1,8 @@
-/* The scoring of windows, in terms of NAME, TARGET and vectors of LANE floats (see detectors.c). No include guard:
-   it is compiled once for every kind of vector.
+/* Detectors, pooled over windows. Like detectors_head.h, which goes before it, in terms of NAME, TARGET and vectors
+   of LANE floats (see detectors.c), without include guard: compiled once for every kind of vector.
 
    A "row" is one value per channel. All maxima start at 0, which is the rectifier. Channels are worked on in
    tiles of up to MOST vectors that the compiler keeps in registers: `tile` (vectors) is a constant after inlining. */
-#ifndef MOST
-#define MOST 4
-#define INLINE static inline __attribute__((always_inline))
-#endif
 
 /* y = the detectors at position i, channels from c on. */
 TARGET INLINE void NAME(position)(const DetectorScan *scan, int64_t i, int c, int tile, LANES *y) {
@@ -89,36 +85,34 @@ TARGET static void NAME(blocks)(const DetectorScan *scan, int64_t first, float *
 
 /* One diagonal of the recurrence below: the partial sum of d letters takes in letters from .. to - 1 of the next
    `many`, and is compared with the window that ends (or starts) after each of them. */
-TARGET INLINE void NAME(diagonal)(const float *const *row, ptrdiff_t step, int d, int from, int to, LANES *x,
-                                  LANES (*top)[MOST], LANES (*sum)[MOST], int tile, int many, int average) {
-    LANES zero = FILL(0.0f);
+TARGET INLINE void NAME(diagonal)(const float *const *row, ptrdiff_t step, int m, int d, int from, int to,
+                                  float *partial, LANES (*top)[MOST], LANES (*sum)[MOST], int tile, int many,
+                                  int average) {
+    LANES x[MOST], zero = FILL(0.0f), one = FILL(1.0f);
+    const float *start = partial + (d > 0 ? d : 0) * tile * LANE;
+    for (int v = 0; v < tile; v++) x[v] = LOAD(start + v * LANE);
     for (int r = 0; r < many; r++) {
         if (r < from || r >= to) continue;
-        const float *letter = row[r] + (d + r) * step;
+        const float *letter = row[r] + d * step;
         for (int v = 0; v < tile; v++) {
-            x[v] = ADD(x[v], LOAD(letter + v * LANE));
+            x[v] = MULADD(one, LOAD(letter + v * LANE), x[v]); /* an addition, on the multiplier's ports */
             top[r][v] = MAX(top[r][v], x[v]);
             if (average) sum[r][v] = ADD(sum[r][v], MAX(x[v], zero));
         }
     }
+    if (d + many < m)
+        for (int v = 0; v < tile; v++) STORE(partial + ((d + many) * tile + v) * LANE, x[v]);
 }
 
-/* Take in the `many` letters whose table rows begin at row[0..]: all partial sums, longest first, so that each
-   one is read before it is overwritten by one `many` letters shorter. */
+/* Take in `many` letters (row[r]: what letter r adds as the (r+1)-th): all partial sums, longest first, so that
+   each one is read before it is overwritten by one that is `many` letters shorter. */
 TARGET INLINE void NAME(advance)(const float *const *row, ptrdiff_t step, int m, float *partial, LANES (*top)[MOST],
                                  LANES (*sum)[MOST], int tile, int many, int average) {
-    LANES x[MOST];
-    for (int d = m - 2; d > -many; d--) {
-        const float *start = partial + (d > 0 ? d : 0) * tile * LANE;
-        int from = d < 0 ? -d : 0, to = m - 1 - d < many ? m - 1 - d : many;
-        for (int v = 0; v < tile; v++) x[v] = LOAD(start + v * LANE);
-        if (from == 0 && to == many)
-            NAME(diagonal)(row, step, d, 0, many, x, top, sum, tile, many, average);
-        else
-            NAME(diagonal)(row, step, d, from, to, x, top, sum, tile, many, average);
-        if (d + many < m)
-            for (int v = 0; v < tile; v++) STORE(partial + ((d + many) * tile + v) * LANE, x[v]);
-    }
+    int d = m - 2;
+    for (; d > -many && d + many >= m; d--)
+        NAME(diagonal)(row, step, m, d, d < 0 ? -d : 0, m - 1 - d, partial, top, sum, tile, many, average);
+    for (; d >= 0; d--) NAME(diagonal)(row, step, m, d, 0, many, partial, top, sum, tile, many, average);
+    for (; d > -many; d--) NAME(diagonal)(row, step, m, d, -d, many, partial, top, sum, tile, many, average);
 }
 
 /* Detectors that hang over one end of windows first .. first + count - 1, added to their pooled rows.
@@ -144,7 +138,7 @@ TARGET INLINE void NAME(overhang)(const DetectorScan *scan, int64_t first, int64
         int many = count - s < most ? 1 : most;
         for (int r = 0; r < most; r++)
             for (int v = 0; v < tile; v++) top[r][v] = sum[r][v] = zero;
-        for (int r = 0; r < many; r++, letter += direction) row[r] = table + *letter * C;
+        for (int r = 0; r < many; r++, letter += direction) row[r] = table + *letter * C + r * step;
         if (many == 1)
             NAME(advance)(row, step, m, partial, top, sum, tile, 1, average);
         else
@@ -199,59 +193,9 @@ TARGET static void NAME(single)(const DetectorScan *scan, int64_t i, float *row)
     }
 }
 
-/* The score of one strand: x points at its D maxima; its sums, if any, are C floats on. */
-TARGET INLINE float NAME(linear)(const DetectorPlan *plan, const float *x, int D) {
-    LANES sum = FILL(0.0f);
-    for (int d = 0; d < D; d += LANE) sum = MULADD(LOAD(x + d), LOAD(plan->weights1 + d), sum);
-    if (plan->average)
-        for (int d = 0; d < D; d += LANE) sum = MULADD(LOAD(x + plan->channels + d), LOAD(plan->weights1 + D + d), sum);
-    return NAME(total)(sum) + plan->biases1[0];
-}
-
-/* What `tile` vectors of hidden units from `unit` on add to the scores of `many` (1 or 2) pooled strands at once,
-   so that every weight loaded is used `many` times. */
-TARGET INLINE void NAME(units)(const DetectorPlan *plan, const float *const *x, int D, int unit, LANES *out, int many,
-                               int tile) {
-    LANES h[2][MOST], zero = FILL(0.0f);
-    for (int r = 0; r < many; r++)
-        for (int v = 0; v < tile; v++) h[r][v] = LOAD(plan->biases1 + unit + v * LANE);
-    const float *weight = plan->weights1 + unit;
-    for (int half = 0; half <= plan->average; half++)
-        for (int d = 0; d < D; d++, weight += plan->hidden)
-            for (int r = 0; r < many; r++) {
-                LANES value = FILL(x[r][d + half * plan->channels]);
-                for (int v = 0; v < tile; v++) h[r][v] = MULADD(value, LOAD(weight + v * LANE), h[r][v]);
-            }
-    for (int r = 0; r < many; r++)
-        for (int v = 0; v < tile; v++)
-            out[r] = MULADD(MAX(h[r][v], zero), LOAD(plan->weights2 + unit + v * LANE), out[r]);
-}
-
-TARGET INLINE void NAME(perceptron)(const DetectorPlan *plan, const float *const *x, int D, int many, float *scores) {
-    LANES out[2] = {FILL(0.0f), FILL(0.0f)};
-    int unit = 0;
-    for (; unit + 4 * LANE <= plan->hidden; unit += 4 * LANE) NAME(units)(plan, x, D, unit, out, many, 4);
-    for (; unit < plan->hidden; unit += LANE) NAME(units)(plan, x, D, unit, out, many, 1);
-    for (int r = 0; r < many; r++) scores[r] = NAME(total)(out[r]) + plan->bias2;
-}
-
-TARGET static void NAME(heads)(const DetectorPlan *plan, const float *rows, int64_t count, float *out) {
-    size_t width = plan->average ? 2 * plan->channels : plan->channels;
-    int S = plan->strands, D = plan->channels / S;
-    for (int64_t w = 0; w < count; w++, rows += width, out += S) {
-        const float *x[2] = {rows, rows + D};
-        if (!plan->hidden)
-            for (int s = 0; s < S; s++) out[s] = NAME(linear)(plan, x[s], D);
-        else if (S == 2)
-            NAME(perceptron)(plan, x, D, 2, out);
-        else
-            NAME(perceptron)(plan, x, D, 1, out);
-    }
-}
-
 /* All windows; rows: room for `batch` pooled windows, a whole number of blocks. */
 TARGET static void NAME(slide)(const DetectorScan *scan, float *rows, int64_t batch, float *suffix, float *partial,
-                               float *out) {
+                               int32_t *scratch, float *out) {
     const DetectorPlan *plan = scan->plan;
     int64_t K = plan->window - plan->length + 1;
     size_t width = plan->average ? 2 * plan->channels : plan->channels;
@@ -261,7 +205,7 @@ TARGET static void NAME(slide)(const DetectorScan *scan, float *rows, int64_t ba
         for (int64_t w = 0; w < count; w += K)
             NAME(blocks)(scan, first + w + K, suffix, rows + w * width, count - w < K ? count - w : K);
         if (plan->padded && plan->length > 1) NAME(overhangs)(scan, first, count, partial, rows);
-        NAME(heads)(plan, rows, count, out + first * plan->strands);
+        NAME(heads)(plan, rows, count, scratch, out + first * plan->strands);
     }
 }
 
@@ -274,14 +218,16 @@ TARGET static int NAME(scores)(const DetectorScan *scan, float *out) {
     float *rows = malloc(sizeof(float) * width * batch);
     float *suffix = malloc(sizeof(float) * width * (sliding ? K : 1));
     float *partial = malloc(sizeof(float) * MOST * LANE * plan->length);
-    int status = rows && suffix && partial ? 0 : -1;
-    if (status == 0 && sliding) NAME(slide)(scan, rows, batch, suffix, partial, out);
+    int32_t *scratch = malloc(sizeof(int32_t) * 2 * batch);
+    int status = rows && suffix && partial && scratch ? 0 : -1;
+    if (status == 0 && sliding) NAME(slide)(scan, rows, batch, suffix, partial, scratch, out);
     for (int64_t w = 0; status == 0 && !sliding && w < scan->windows; w++) {
         NAME(single)(scan, w * plan->stride, rows);
-        NAME(heads)(plan, rows, 1, out + w * plan->strands);
+        NAME(heads)(plan, rows, 1, scratch, out + w * plan->strands);
     }
     free(rows);
     free(suffix);
     free(partial);
+    free(scratch);
     return status;
 }
