@@ -48,7 +48,12 @@ class _Formatter(logging.Formatter):
         return prefix + record.getMessage()
 
 
-def progress(total: int, description: str, *, unit: str) -> tqdm:
+def shows_progress() -> bool:
+    """Say whether a progress bar would be seen: stderr is a terminal and the log is shown."""
+    return sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+
+
+def progress(total: int | None, description: str, *, unit: str) -> tqdm:
     """Return a bar for stderr: seen on a terminal, when the log is shown and a second has passed."""
     from tqdm import tqdm
 
@@ -56,7 +61,7 @@ def progress(total: int, description: str, *, unit: str) -> tqdm:
         total=total,
         desc=description,
         unit=unit,
-        unit_scale=unit == "B",
+        unit_scale=unit in {"B", "b"},
         delay=1,
         leave=False,
         disable=None if logger.isEnabledFor(logging.INFO) else True,  # None: disabled off a terminal

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from bioconv import runtime
-from bioconv.errors import InputError
+from bioconv.errors import InputError, OutputError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -42,22 +45,45 @@ def failures_option(command: _Command) -> _Command:
     )(command)  # fmt: skip
 
 
-class Failures:
-    """Counts the inputs that failed, while the others go on."""
+def events_option(command: _Command) -> _Command:
+    """Add `--events`."""
+    return click.option(
+        "--events", type=click.Path(dir_okay=False), metavar="FILE", help="Append progress to this file as JSON lines."
+    )(command)
 
-    def __init__(self, inputs: int, allowed: int) -> None:
+
+class Failures:
+    """Counts the inputs that failed, while the others go on; notes each input in the events file, if there is one."""
+
+    def __init__(self, inputs: int, allowed: int, events: str | None = None) -> None:
         self._inputs = inputs
         self._allowed = allowed
+        self._events = events
         self._failed = 0
+        self._note(event="start", inputs=inputs)
 
     @contextmanager
-    def guard(self) -> Iterator[None]:
+    def guard(self, source: str) -> Iterator[None]:
         """Log and count an `InputError` raised inside."""
         try:
             yield
         except InputError as error:
             self._failed += 1
             runtime.logger.error("%s", error)
+            self._note(event="failed", input=source, reason=str(error))
+        else:
+            self._note(event="done", input=source)
+
+    def _note(self, **facts: object) -> None:
+        if self._events is None:
+            return
+        line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts})
+        try:
+            with Path(self._events).open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            message = f"cannot write the events to {self._events}: {error.strerror}"
+            raise OutputError(message) from error
 
     @property
     def all(self) -> bool:

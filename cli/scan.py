@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, failures_option, log_options, output_option
+from bioconv.cli.options import Failures, events_option, failures_option, log_options, output_option
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
 @click.option("--threads", type=int, help="Default: the processors there are. Results do not depend on it.")
 @failures_option
+@events_option
 @log_options
 @click.pass_context
 def command(
@@ -110,13 +111,13 @@ def command(
     from bioconv.sequence.pipeline import ScanRun
     from bioconv.sequence.scan import build_engines
 
-    form, output, track, max_failures, no_header = (
-        given.pop(name) for name in ("form", "output", "track", "max_failures", "no_header")
+    form, output, track, max_failures, no_header, events = (
+        given.pop(name) for name in ("form", "output", "track", "max_failures", "no_header", "events")
     )
     options = ScanOptions(**given)
     _check(options, form, track)
     run = ScanRun(build_engines(motifs, model, options, sequences), options)
-    failures = Failures(len(sequences), max_failures)
+    failures = Failures(len(sequences), max_failures, events)
     head = "" if no_header else _provenance(run)
     try:
         with open_output(output) as stream:
@@ -127,7 +128,7 @@ def command(
     finally:
         run.close()
     run.warn()
-    runtime.logger.info(run.summary.line())
+    runtime.logger.info(run.summary.line(with_hits=form != "matrix"))
     context.exit(failures.exit_code)
 
 
@@ -182,7 +183,7 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
     lengths: dict[str, int] = {}
     run.lengths = lengths if wanted.track else None
     for source in sources:
-        with failures.guard():
+        with failures.guard(source):
             run.add(source)
     if failures.all:
         return
@@ -208,7 +209,7 @@ def _tracks(run: ScanRun, folder: str | None, lengths: dict[str, int]) -> TrackW
 def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     first, rows = _rows(run, wanted)
     for source in sources:
-        with failures.guard():
+        with failures.guard(source):
             for batch in run.stream(source):
                 run.summary.hits += len(batch)
                 yield first + rows.text(batch)
@@ -223,7 +224,7 @@ def _matrix(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wa
     with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped
         for source in sources:
             begin = kept.tell()
-            with failures.guard():
+            with failures.guard(source):
                 try:
                     for record, scores in best_scores(run, source):
                         kept.write(matrix_row(record.name, scores).encode())

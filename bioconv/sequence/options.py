@@ -122,10 +122,8 @@ class Summary:
     hits: int = 0
     seconds: float = 0.0
 
-    def line(self) -> str:
-        """Return the summary in one line."""
+    def line(self, *, with_hits: bool = True) -> str:
+        """Return the summary in one line; without the hits where none were looked for."""
         rate = self.bases / 1e6 / self.seconds if self.seconds > 0 else 0.0
-        return (
-            f"{self.sequences:,} sequences, {self.bases:,} bases, {self.skipped:,} windows with unknown letters "
-            f"skipped, {self.hits:,} hits, {self.seconds:.2f} s, {rate:.1f} Mbp/s"
-        )
+        hits = f", {self.skipped:,} windows with unknown letters skipped, {self.hits:,} hits" if with_hits else ""
+        return f"{self.sequences:,} sequences, {self.bases:,} bases{hits}, {self.seconds:.2f} s, {rate:.1f} Mbp/s"

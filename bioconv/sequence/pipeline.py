@@ -134,6 +134,7 @@ class ScanRun:
         joiners = [engine.joiner() for engine in self.engines]
         for engine in self.engines:
             engine.prepare()
+        bar = runtime.progress(None, reader.source, unit="b") if runtime.shows_progress() else None
         tests = np.zeros(len(self.names), dtype=np.int64)
         possible = 0
         for chunk, (found, counts) in in_order(self._scan, reader.chunks(), self.threads):
@@ -144,10 +145,14 @@ class ScanRun:
             if tested is not None:
                 for batch in batches:
                     tested.add(batch.motif, batch.p)
+            if bar is not None:
+                bar.update(chunk.limit)
             unfinished = chunk.records[-1].number if chunk.open else None
             batch = buffer.feed(batches, unfinished) if buffer else batches[0]
             if len(batch):
                 yield to_genome(batch) if self.options.genomic_coords else batch
+        if bar is not None:
+            bar.close()
         self._tests += tests
         self.summary.windows += int(tests.sum())
         self.summary.skipped += possible - int(tests.sum())

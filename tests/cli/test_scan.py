@@ -148,6 +148,18 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path):
     run("scan", bad, GENOME, "-m", MOTIFS, "--format", "matrix", check=3)
 
 
+def test_events_note_every_input(tmp_path):
+    log = tmp_path / "events.jsonl"
+    run("scan", GENOME, tmp_path / "missing.fa", "-m", MOTIFS, "--events", log, check=3)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(event["event"], event.get("input")) for event in events] == [
+        ("start", None),
+        ("done", str(GENOME)),
+        ("failed", str(tmp_path / "missing.fa")),
+    ]
+    assert "No such file" in events[2]["reason"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

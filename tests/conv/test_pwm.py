@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from bioconv.conv import native, pwm, reference
 
+no_kernels = pytest.mark.skipif(native.library() is None, reason="no compiled kernels")
 BACKENDS = [
-    pytest.param("native", marks=pytest.mark.skipif(native.library() is None, reason="no compiled kernels")),
-    "numpy",
+    pytest.param({"backend": "native", "simd": 3}, id="best instructions", marks=no_kernels),
+    pytest.param({"backend": "native", "simd": 2}, id="at most AVX2", marks=no_kernels),
+    pytest.param({"backend": "native", "simd": 0}, id="plain C", marks=no_kernels),
+    pytest.param({"backend": "numpy"}, id="numpy"),
 ]
 
 
@@ -48,11 +51,11 @@ def problems(draw: st.DrawFn) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problem=problems(), cut=st.integers(0, 700))
 def test_hits_equal_the_window_by_window_reference(backend, problem, cut):
     codes, matrices, budgets, strands = problem
-    scanner = pwm.MatrixScanner(matrices, budgets, strands=strands, backend=backend)
+    scanner = pwm.MatrixScanner(matrices, budgets, strands=strands, **backend)
     expected = reference.matrix_hits(codes, matrices, budgets, strands)
     assert as_tuples(scanner.hits(padded(codes, scanner))) == expected
     cut = min(cut, len(codes))
@@ -65,7 +68,7 @@ def test_hits_equal_the_window_by_window_reference(backend, problem, cut):
 @given(problem=problems(), cut=st.integers(0, 700))
 def test_best_equals_the_smallest_reference_loss(backend, problem, cut):
     codes, matrices, budgets, strands = problem
-    scanner = pwm.MatrixScanner(matrices, budgets, strands=strands, backend=backend)
+    scanner = pwm.MatrixScanner(matrices, budgets, strands=strands, **backend)
     cut = min(cut, len(codes))
     starts, ends = np.array([0, cut]), np.array([cut, len(codes)])
     best = scanner.no_best(2)
@@ -85,7 +88,7 @@ def test_reverse_complement_mirrors_the_hits(backend):
     rng = np.random.default_rng(5)
     codes = rng.integers(0, 5, 20_000).astype(np.uint8)
     matrices = [random_matrix(rng, length, 900) for length in (6, 8, 9, 10, 11, 14, 17)]
-    scanner = pwm.MatrixScanner(matrices, [1800] * 7, backend=backend)
+    scanner = pwm.MatrixScanner(matrices, [1800] * 7, **backend)
     mirrored = np.where(codes < 4, 3 - codes, 4).astype(np.uint8)[::-1]
     hits = as_tuples(scanner.hits(padded(codes, scanner)))
     turned = [
