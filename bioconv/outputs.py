@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +36,8 @@ def open_output(target: str | Path | None) -> Iterator[BinaryIO]:
         with _output_errors(str(path)), path.open("wb") as stream:
             yield stream
         return
+    import tempfile  # here: it costs more than the rest of a small scan's imports
+
     with _output_errors(str(path)):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)

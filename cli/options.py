@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,6 +75,9 @@ class Failures:
     def _note(self, **facts: object) -> None:
         if self._events is None:
             return
+        import json
+        from datetime import UTC, datetime
+
         line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts})
         try:
             with Path(self._events).open("a", encoding="utf-8") as stream:

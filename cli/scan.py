@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -219,6 +218,8 @@ def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: 
 
 
 def _matrix(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+    import tempfile
+
     from bioconv.sequence.matrix import best_scores, matrix_head, matrix_row
 
     with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
@@ -163,6 +161,8 @@ class Spool:
             self._bytes += _size(batch)
             if self._bytes <= _IN_MEMORY:
                 return
+            import tempfile
+
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
         for waiting in self._kept or [batch]:
             _write(self._file, waiting)
@@ -207,6 +207,8 @@ def _size(batch: HitBatch) -> int:
 
 
 def _write(file: IO[bytes], batch: HitBatch) -> None:
+    import json
+
     names = json.dumps(batch.names).encode()
     file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
     file.write(names)
@@ -216,6 +218,8 @@ def _write(file: IO[bytes], batch: HitBatch) -> None:
 
 
 def _read(file: IO[bytes]) -> HitBatch:
+    import json
+
     count, names, letters = struct.unpack("<3q", file.read(24))
     text = json.loads(file.read(names))
     columns: dict[str, NDArray[Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections import Counter
@@ -11,7 +10,6 @@ from fnmatch import fnmatchcase
 
 from bioconv.errors import MotifError
 from bioconv.runtime import logger
-from bioconv.sequence.motif_markup import read_html, read_xml
 from bioconv.sequence.motif_matrix import Matrix, Motif, finish
 from bioconv.sequence.motif_meme import read_meme
 from bioconv.sequence.motif_tables import read_tables, read_transfac
@@ -19,9 +17,22 @@ from bioconv.sequence.textfile import read_text
 
 __all__ = ["Motif", "read_motifs", "select_motifs"]
 
+
+def _read_html(text: str, path: str) -> list[Matrix]:
+    from bioconv.sequence.motif_markup import read_html
+
+    return read_html(text, path)
+
+
+def _read_xml(text: str, path: str) -> list[Matrix]:
+    from bioconv.sequence.motif_markup import read_xml
+
+    return read_xml(text, path)
+
+
 _FORMATS: tuple[tuple[re.Pattern[str], Callable[[str, str], list[Matrix]]], ...] = (
-    (re.compile(r"\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL), read_html),
-    (re.compile(r"\A\s*<"), read_xml),
+    (re.compile(r"\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL), _read_html),
+    (re.compile(r"\A\s*<"), _read_xml),
     (
         re.compile(r"^\s*(MEME version\b|MOTIF\s|letter-probability matrix|log-odds matrix)", re.MULTILINE),
         read_meme,
@@ -117,6 +128,8 @@ def _matches(motif: Motif, pattern: str) -> bool:
 
 
 def _near_names(motifs: Sequence[Motif], pattern: str) -> str:
+    import difflib
+
     names = {name.lower(): name for motif in motifs for name in (motif.alt, motif.name) if name}
     near = difflib.get_close_matches(pattern.lower(), names, n=5, cutoff=0.5) or list(names)[:5]
     return f"; near names are {', '.join(names[key] for key in near)}" if near else "; there are no motifs at all"

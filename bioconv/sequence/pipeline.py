@@ -8,10 +8,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,9 @@ from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
 from bioconv.sequence.qvalues import FalseDiscovery
 from bioconv.sequence.regions import check_length, read_regions, read_texts, to_genome
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Source = Mapping[str, str] | str | Path
 _Item = TypeVar("_Item")
@@ -64,6 +66,8 @@ def in_order(
         for item in items:
             yield item, function(item)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     waiting: deque[tuple[_Item, Future[_Result]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -6,7 +6,6 @@ A layout is a list of fields; the same list drives the compiled writer and the p
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +59,8 @@ def _gff_seqid(text: str) -> str:
 
 
 def _json(text: str) -> str:
+    import json
+
     return json.dumps(text)[1:-1]
 
 
@@ -112,7 +113,7 @@ def head(name: str, form: Layout, line: str) -> bytes:
     if not line:
         return form.head.encode()
     if name == "jsonl":
-        return (json.dumps({"provenance": line}) + "\n").encode()
+        return f'{{"provenance":"{_json(line)}"}}\n'.encode()
     if name == "gff3":  # its version must come first
         return f"{form.head}# {line}\n".encode()
     return f"# {line}\n{form.head}".encode()
