@@ -11,7 +11,6 @@ from fnmatch import fnmatchcase
 
 from bioconv.errors import MotifError
 from bioconv.runtime import logger
-from bioconv.sequence.motif_markup import read_html, read_xml
 from bioconv.sequence.motif_matrix import Matrix, Motif, finish
 from bioconv.sequence.motif_meme import read_meme
 from bioconv.sequence.motif_tables import read_tables, read_transfac
@@ -19,9 +18,22 @@ from bioconv.sequence.textfile import read_text
 
 __all__ = ["Motif", "read_motifs", "select_motifs"]
 
+
+def _read_html(text: str, path: str) -> list[Matrix]:
+    from bioconv.sequence.motif_markup import read_html  # it brings the XML and JSON parsers, rarely needed
+
+    return read_html(text, path)
+
+
+def _read_xml(text: str, path: str) -> list[Matrix]:
+    from bioconv.sequence.motif_markup import read_xml
+
+    return read_xml(text, path)
+
+
 _FORMATS: tuple[tuple[re.Pattern[str], Callable[[str, str], list[Matrix]]], ...] = (
-    (re.compile(r"\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL), read_html),
-    (re.compile(r"\A\s*<"), read_xml),
+    (re.compile(r"\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL), _read_html),
+    (re.compile(r"\A\s*<"), _read_xml),
     (
         re.compile(r"^\s*(MEME version\b|MOTIF\s|letter-probability matrix|log-odds matrix)", re.MULTILINE),
         read_meme,
