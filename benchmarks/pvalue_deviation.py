@@ -191,9 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--limit", type=int, help="only the first N motifs")
     given = parser.parse_args()
-    motifs = [motif for motif in read_motifs("jaspar:2024") if len(motif.frequencies) <= LONGEST][
-        : given.limit
-    ]
+    motifs = [motif for motif in read_motifs("jaspar:2024") if len(motif.frequencies) <= LONGEST][: given.limit]
     head = [
         "method", "motifs off by more than 1 %", "median of the motifs' worst", "worst of all",
         "thresholds with true p > 1e-4", "largest true p", "share of the possible hits kept",

@@ -30,9 +30,7 @@ SHARES = (0.25, 0.2, 0.18, 0.15, 0.12, 0.07, 0.03)
 def write_records(path: Path, genome: str, length: int) -> None:
     with path.open("wb") as stream:
         for number, share in enumerate(SHARES, 1):
-            inputs.write_record(
-                stream, f"record{number}", inputs.tiles(genome, int(share * length), seed=number)
-            )
+            inputs.write_record(stream, f"record{number}", inputs.tiles(genome, int(share * length), seed=number))
 
 
 class DiskWatch:
@@ -110,9 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "Peak: largest resident set of the process as the kernel counts it. Temporary disk: the "
             "most the disk's use grew during the run, less the output (seen twice a second; other "
             "programs on the disk count too).\n",
-            timing.table(
-                ["threads", "peak MB", "wall s", "CPU s", "hits", "output MB", "temporary disk MB"], rows
-            ),
+            timing.table(["threads", "peak MB", "wall s", "CPU s", "hits", "output MB", "temporary disk MB"], rows),
         ],
     )
 

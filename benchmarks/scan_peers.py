@@ -133,9 +133,7 @@ def memelite_scan(task: Task, genome: str) -> Callable[[], Any]:
     motifs = {}
     for motif in task.motifs:
         total = motif.sites + 0.1
-        motifs[motif.name] = np.maximum(
-            (motif.frequencies * motif.sites + 0.1 * 0.25) / total - eps, 0
-        ).T.copy()
+        motifs[motif.name] = np.maximum((motif.frequencies * motif.sites + 0.1 * 0.25) / total - eps, 0).T.copy()
     one_hot = np.zeros((1, 4, len(genome)), dtype=np.int8)
     one_hot[0, encode(genome), np.arange(len(genome))] = 1
     fimo = sys.modules["memelite.fimo"]
@@ -165,9 +163,7 @@ def biopython_scan(task: Task, genome: str) -> Callable[[], Any]:
         for scores in task.scores
     ]
     thresholds = [float(threshold) for threshold in task.thresholds]
-    return lambda: [
-        list(pssm.search(genome, threshold)) for pssm, threshold in zip(pssms, thresholds, strict=True)
-    ]
+    return lambda: [list(pssm.search(genome, threshold)) for pssm, threshold in zip(pssms, thresholds, strict=True)]
 
 
 # ---- hits as sets
@@ -230,9 +226,7 @@ def measure_peers(motifs: Sequence[Motif], genome: str, rounds: int) -> list[lis
 def measure_biopython(task: Task, title: str, genome: str, count: int) -> list[str]:
     """Biopython is slow: with 100 motifs on a slice of the genome, beside bioconv on the same slice."""
     part = genome if count == 1 else genome[:BIOPYTHON_SLICE]
-    seconds = timing.interleave(
-        {"bioconv": bioconv_scan(task, part), "Biopython": biopython_scan(task, part)}, 3
-    )
+    seconds = timing.interleave({"bioconv": bioconv_scan(task, part), "Biopython": biopython_scan(task, part)}, 3)
     name = "Biopython" if count == 1 else f"Biopython, first {len(part):,} bases only"
     hits = sum(map(len, biopython_scan(task, part)()))
     ours = len(bioconv_scan(task, part)())
@@ -306,16 +300,12 @@ def main() -> None:
             "rounds (smallest–largest); ratios are medians of the ratios within a round. Motifs: how "
             "many can reach the threshold, of how many chosen (1: CTCF, MA0139; 100: evenly spaced by "
             "identifier).\n",
-            timing.table(
-                ["motifs", "tool", "seconds", "times bioconv's time", "speed over lightmotif", "hits"], peers
-            ),
+            timing.table(["motifs", "tool", "seconds", "times bioconv's time", "speed over lightmotif", "hits"], peers),
             "\n## Two threads\n",
-            f"The genome four times over, three of them with {inputs.MUTATED:.0%} of the bases drawn "
-            "anew (seeded).\n",
+            f"The genome four times over, three of them with {inputs.MUTATED:.0%} of the bases drawn anew (seeded).\n",
             timing.table(["motifs", "1 thread, s", "2 threads, s", "speed-up", "same hits"], threads),
             "\n## Length\n",
-            "The genome tiled to 50 million bases, tiles after the first mutated likewise; beginnings "
-            "of it.\n",
+            "The genome tiled to 50 million bases, tiles after the first mutated likewise; beginnings of it.\n",
             timing.table(["motifs", "million bases", "seconds", "ms per million bases"], lengths),
         ],
     )

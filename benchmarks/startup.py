@@ -34,9 +34,7 @@ MOTIF = ">M1\tone\nA [ 0 9 0 9 9 0 0 ]\nC [ 9 0 0 0 0 9 0 ]\nG [ 0 0 9 0 0 0 0 ]
 def imported(*words: str) -> list[str]:
     """Return which heavy modules a command imports."""
     command = [sys.executable, "-c", RUN, *words]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": PATH}, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": PATH}, capture_output=True, text=True, check=True)
     modules = set(done.stderr.split())
     return [name for name in HEAVY if name in modules]
 
@@ -54,9 +52,7 @@ def measure_modules() -> list[list[str]]:
         rows = []
         for title, words in commands.items():
             found = imported(*words)
-            rows.append(
-                [title, ", ".join(found) or "none", ", ".join(name for name in HEAVY if name not in found)]
-            )
+            rows.append([title, ", ".join(found) or "none", ", ".join(name for name in HEAVY if name not in found)])
     return rows
 
 
@@ -76,10 +72,7 @@ def main() -> None:
     spent = timing.interleave_programs(programs, given.rounds)
     walls = {name: [1000 * took.wall for took in runs] for name, runs in spent.items()}
     base = walls["python -c 'import click'"]
-    rows = [
-        [name, timing.shown_seconds(values), timing.shown_ratio(values, base)]
-        for name, values in walls.items()
-    ]
+    rows = [[name, timing.shown_seconds(values), timing.shown_ratio(values, base)] for name, values in walls.items()]
     timing.write_report(
         __file__,
         [

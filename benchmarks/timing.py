@@ -38,7 +38,7 @@ class Spent:
     peak: float
 
 
-# A small process starts the program: a program's largest resident set begins with that of the one it came from.
+# A small process starts it: the largest resident set of a program begins with that of its starter.
 _LAUNCHER = """
 import os, sys, time
 begin = time.perf_counter()
@@ -53,9 +53,7 @@ def run_program(command: Sequence[str], environment: Mapping[str, str] | None = 
     """Run a program (its path and arguments) to its end; its stderr is shown only if it fails."""
     with tempfile.NamedTemporaryFile("r") as said:
         launcher = [sys.executable, "-S", "-c", _LAUNCHER, said.name, *command]
-        done = subprocess.run(
-            launcher, env={**os.environ, **(environment or {})}, capture_output=True, text=True
-        )
+        done = subprocess.run(launcher, env={**os.environ, **(environment or {})}, capture_output=True, text=True)
         if done.returncode:
             message = f"{' '.join(command)} failed:\n{done.stderr}"
             raise SystemExit(message)

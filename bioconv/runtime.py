@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioconv.errors import OptionError
@@ -71,6 +72,19 @@ def thread_count(requested: int | None = None) -> int:
         message = f"--threads is {requested}; give 1 or more"
         raise OptionError(message)
     return requested
+
+
+def device_name(name: str = "auto") -> str:
+    """Return the device to use, `cpu` or `cuda[:N]`, without importing torch on a machine without a GPU.
+
+    Raises
+    ------
+    OptionError
+        As `resolve_device`.
+    """
+    if name == "cpu" or (name == "auto" and not Path("/dev/nvidiactl").exists()):
+        return "cpu"
+    return str(resolve_device(name))
 
 
 def resolve_device(name: str = "auto") -> torch.device:

@@ -47,7 +47,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; exit 0, 1 (error), 2 (usage), 3/4 (some/all inputs failed) or 130 (interrupted)."""
     try:
-        status = cli.main(prog_name="bioconv", standalone_mode=False)
+        # Not `cli.main`: it ends a closed pipe with exit code 1.
+        with cli.make_context("bioconv", sys.argv[1:]) as context:
+            status = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as stop:
         status = stop.exit_code

@@ -158,9 +158,7 @@ def _model_file_facts(path: Path) -> dict[str, Any]:
     from bioconv.errors import ModelError
 
     if not find_spec("bioconv.models.model_file"):
-        message = (
-            f"{path} does not begin with '# deepbind': not a published parameter file, nor any other known"
-        )
+        message = f"{path} does not begin with '# deepbind': not a published parameter file, nor any other known"
         raise ModelError(message)
     model: Any = import_module("bioconv.models.model_file").read_model(path)
     fields = {key: getattr(model, key) for key in getattr(model, "__dataclass_fields__", vars(model))}

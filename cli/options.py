@@ -16,14 +16,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def log_options(command: _Command) -> _Command:
     """Add `--quiet` and `-v`; they act when they are parsed, before the command runs."""
-    for names, help_text, kind in (
-        (("-v", "--verbose"), "Say more on stderr.", {"count": True}),
-        (("--quiet",), "Only errors on stderr.", {"is_flag": True}),
-    ):
-        command = click.option(
-            *names, help=help_text, expose_value=False, is_eager=True, callback=_set_log, **kind
-        )(command)  # fmt: skip
-    return command
+    said: dict[str, Any] = {"expose_value": False, "is_eager": True, "callback": _set_log}
+    command = click.option("-v", "--verbose", count=True, help="Say more on stderr.", **said)(command)
+    return click.option("--quiet", is_flag=True, help="Only errors on stderr.", **said)(command)
 
 
 def _set_log(context: click.Context, parameter: click.Parameter, value: int | bool) -> None:
@@ -34,7 +29,9 @@ def _set_log(context: click.Context, parameter: click.Parameter, value: int | bo
 
 def output_option(command: _Command) -> _Command:
     """Add `-o`."""
-    return click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write here instead of stdout.")(command)
+    return click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write here instead of stdout.")(
+        command
+    )
 
 
 def failures_option(command: _Command) -> _Command:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from bioconv.cli.options import Failures, failures_option, log_options, output_option
 
 from bioconv import runtime
-from bioconv.cli.options import Failures, failures_option, log_options, output_option
 from bioconv.errors import InputError, OptionError
 
 if TYPE_CHECKING:
@@ -25,52 +25,81 @@ if TYPE_CHECKING:
 @click.command(name="scan", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some inputs failed, 4 none could be read.")
 @click.argument("sequences", nargs=-1, required=True, metavar="SEQUENCES...")
 @click.option(
-    "--motifs", "-m", multiple=True, metavar="FILE|jaspar:ID",
+    "--motifs",
+    "-m",
+    multiple=True,
+    metavar="FILE|jaspar:ID",
     help="Motifs in MEME, JASPAR, TRANSFAC or HOMER format; repeatable.",
 )
 @click.option(
-    "--model", multiple=True, metavar="NAME|FILE", help="A model: a file, or a name of `bioconv models list`; repeatable."
+    "--model",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="A model: a file, or a name of `bioconv models list`; repeatable.",
 )
 @click.option("--motif-id", "motif_ids", multiple=True, metavar="GLOB", help="Only motifs with this name; repeatable.")
 @click.option("-p", "p", type=float, default=1e-4, show_default=True, help="Largest p-value of a hit.")
 @click.option("-q", "q", type=float, help="Largest q-value of a hit.")
 @click.option(
-    "--background", default="uniform", show_default=True, metavar="uniform|input|FILE|A,C,G,T",
+    "--background",
+    default="uniform",
+    show_default=True,
+    metavar="uniform|input|FILE|A,C,G,T",
     help="Base frequencies: equal, those of the input, from a MEME background file, or four numbers.",
 )
 @click.option("--pseudocount", type=float, default=0.1, show_default=True, help="Sites added to each motif column.")
 @click.option(
-    "--grid", type=click.Choice(["fine", "fimo"]), default="fine", show_default=True,
+    "--grid",
+    type=click.Choice(["fine", "fimo"]),
+    default="fine",
+    show_default=True,
     help="Rounding of motif scores: fine, or as coarse as FIMO's, to reproduce its figures.",
 )
 @click.option("--strand", type=click.Choice(["both", "+", "-"]), default="both", show_default=True)
 @click.option("--top", type=int, metavar="N", help="Only the N best hits of each motif.")
 @click.option("--best-per-sequence", is_flag=True, help="Only the best hit of each motif in each sequence.")
 @click.option("--no-overlap", is_flag=True, help="Of overlapping hits of a motif only the best.")
-@click.option("--sort", type=click.Choice(["input", "p"]), default="input", show_default=True, help="Order of the hits.")
 @click.option(
-    "--format", "form", type=click.Choice(["tsv", "bed", "gff3", "jsonl", "matrix"]), default="tsv", show_default=True,
+    "--sort", type=click.Choice(["input", "p"]), default="input", show_default=True, help="Order of the hits."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tsv", "bed", "gff3", "jsonl", "matrix"]),
+    default="tsv",
+    show_default=True,
     help="tsv: FIMO's columns, 1-based closed; bed: 0-based half-open; matrix: best score per sequence and motif.",
 )
 @output_option
-@click.option("--track", type=click.Path(file_okay=False), metavar="DIR", help="Also write bigWig tracks of -log10 p here.")
-@click.option("--bed", type=click.Path(dir_okay=False), metavar="FILE", help="Scan only these regions (0-based half-open).")
-@click.option("--genomic-coords", is_flag=True, help="Headers are chr:start-end(strand), 0-based; report on the genome.")
+@click.option(
+    "--track", type=click.Path(file_okay=False), metavar="DIR", help="Also write bigWig tracks of -log10 p here."
+)
+@click.option(
+    "--bed", type=click.Path(dir_okay=False), metavar="FILE", help="Scan only these regions (0-based half-open)."
+)
+@click.option(
+    "--genomic-coords", is_flag=True, help="Headers are chr:start-end(strand), 0-based; report on the genome."
+)
 @click.option("--skip-masked", is_flag=True, help="Take lower case as unknown.")
 @click.option("--stream", is_flag=True, help="Write hits as they are found, with no q-values.")
 @click.option("--no-header", is_flag=True, help="Leave out the `#` line that says how the output was made.")
 @click.option(
-    "--window-padding", type=click.Choice(["auto", "none", "n"]), default="auto", show_default=True,
+    "--window-padding",
+    type=click.Choice(["auto", "none", "n"]),
+    default="auto",
+    show_default=True,
     help="Models: score windows as they are, or padded with unknown letters as DeepBind does.",
 )
-@click.option("--deepbind-compat", is_flag=True, help="With --format matrix: the published program's scores, its bug included.")
+@click.option(
+    "--deepbind-compat", is_flag=True, help="With --format matrix: the published program's scores, its bug included."
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
 @click.option("--threads", type=int, help="Default: the processors there are. Results do not depend on it.")
 @failures_option
 @log_options
 @click.pass_context
 def command(
-    context: click.Context, sequences: tuple[str, ...], motifs: tuple[str, ...], model: tuple[str, ...], **given: Any
+    context: click.Context, /, sequences: tuple[str, ...], motifs: tuple[str, ...], model: tuple[str, ...], **given: Any
 ) -> None:
     """Find motif and model hits in DNA or RNA sequences.
 
@@ -150,7 +179,8 @@ def _rows(run: ScanRun, wanted: Wanted) -> tuple[bytes, RowWriter]:
 def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     from bioconv.sequence.pipeline import in_order
 
-    run.lengths = {} if wanted.track else None
+    lengths: dict[str, int] = {}
+    run.lengths = lengths if wanted.track else None
     for source in sources:
         with failures.guard():
             run.add(source)
@@ -158,7 +188,7 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
         return
     first, rows = _rows(run, wanted)
     yield first
-    tracks = _tracks(run, wanted.track)
+    tracks = _tracks(run, wanted.track, lengths)
     for batch, text in in_order(rows.text, run.finish(), run.threads):
         yield text
         if tracks:
@@ -167,12 +197,12 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
         tracks.write()
 
 
-def _tracks(run: ScanRun, folder: str | None) -> TrackWriter | None:
+def _tracks(run: ScanRun, folder: str | None, lengths: dict[str, int]) -> TrackWriter | None:
     if folder is None:
         return None
     from bioconv.sequence.tracks import TrackWriter
 
-    return TrackWriter(folder, run.names, run.lengths)
+    return TrackWriter(folder, run.names, lengths)
 
 
 def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:

@@ -19,9 +19,7 @@ def shared_data() -> Callable[[str], Path]:
     def locate(name: str) -> Path:
         path = mirror / name
         if not path.exists():
-            pytest.skip(
-                f"development data {name} not found (set BIOCONV_DATA_MIRROR to a folder that holds it)"
-            )
+            pytest.skip(f"development data {name} not found (set BIOCONV_DATA_MIRROR to a folder that holds it)")
         return path
 
     return locate

@@ -302,9 +302,7 @@ class TestMirror:
         assert fetch(item("http://127.0.0.1:1/elsewhere", name="a b.bin")).read_bytes() == CONTENT
         assert server.paths == ["/data/set/a%20b.bin"]
 
-    @pytest.mark.parametrize(
-        ("bad", "match"), [(answer(b"", status=404), "answered 404"), (wrong, "not the file")]
-    )
+    @pytest.mark.parametrize(("bad", "match"), [(answer(b"", status=404), "answered 404"), (wrong, "not the file")])
     def test_a_bad_url_is_never_a_reason_to_look_elsewhere(
         self, monkeypatch: pytest.MonkeyPatch, server: Server, bad: Answer, match: str
     ) -> None:
@@ -405,9 +403,7 @@ def test_a_cache_where_no_folder_can_be_made(number: int, monkeypatch: pytest.Mo
 def test_a_cache_that_is_a_file(server: Server) -> None:
     server.answers = [good]
     cache_folder().write_text("not a folder")
-    with pytest.raises(
-        DownloadError, match=r"cannot write .*numbers\.bin: Not a directory.*Set BIOCONV_CACHE"
-    ):
+    with pytest.raises(DownloadError, match=r"cannot write .*numbers\.bin: Not a directory.*Set BIOCONV_CACHE"):
         fetch(item(f"{server.url}/numbers.bin"))
 
 

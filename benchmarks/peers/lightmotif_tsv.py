@@ -30,9 +30,7 @@ def main(motifs: str, sequences: str, output: str, p: float) -> None:
                         if strand == "-":
                             matched = reverse_complement(matched)
                         p_hit = f"{p_value(score):.3g}"
-                        rows.append(
-                            f"{head}{at + 1}\t{at + length}\t{strand}\t{score:.6g}\t{p_hit}\t\t{matched}\n"
-                        )
+                        rows.append(f"{head}{at + 1}\t{at + length}\t{strand}\t{score:.6g}\t{p_hit}\t\t{matched}\n")
                     stream.write("".join(rows))
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-COLUMNS = (
-    "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
-)
+COLUMNS = "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
 _COMPLEMENTS = str.maketrans("ACGTN", "TGCAN")
 
 

@@ -41,6 +41,8 @@ class MatrixScanner:
         1 forward, 2 reverse complement, 3 both.
     backend : {"native", "numpy"}, optional
         Default: compiled kernels if there are any.
+    simd : int
+        The most the compiled kernels may use: 0 plain C, 2 AVX2, 3 AVX-512 VBMI; less where the processor has less.
 
     Attributes
     ----------
@@ -55,6 +57,7 @@ class MatrixScanner:
         *,
         strands: int = 3,
         backend: Backend | None = None,
+        simd: int = 3,
     ) -> None:
         self.lengths = np.array([len(matrix) for matrix in matrices], dtype=np.int32)
         self.longest = int(self.lengths.max(initial=1))
@@ -63,6 +66,7 @@ class MatrixScanner:
         self._matrices = [np.ascontiguousarray(matrix, dtype=np.int32) for matrix in matrices]
         self._budgets = np.array(budgets, dtype=np.int32)
         self._strands = strands
+        self._simd = simd
         self._plan = self._build() if self.backend == "native" else None
 
     def __del__(self) -> None:
@@ -79,6 +83,7 @@ class MatrixScanner:
             native.pointer(losses),
             native.pointer(self._budgets),
             self._strands,
+            self._simd,
         )
         if not plan:
             raise MemoryError

@@ -46,7 +46,7 @@ def read_background(spec: str) -> NDArray[np.float64]:
     if spec == "uniform":
         return np.full(4, 0.25)
     words = spec.split(",")
-    if len(words) == 1 or Path(spec).is_file():
+    if len(words) == 1 or _exists(spec):
         return read_markov_background(spec)[0]
     values = [_number(word, f"background {spec!r}") for word in words]
     if len(values) != 4:
@@ -75,7 +75,7 @@ def read_markov_background(
         no sense.
     """
     name = os.fspath(path)
-    if not Path(path).exists():
+    if not _exists(path):
         message = f"no background file {name!r}; {_FORMS}"
         raise OptionError(message)
     words = _read_words(read_text(path, OptionError), name)
@@ -93,6 +93,13 @@ def read_markov_background(
 def symmetrise(background: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return base frequencies (shape (4,)) averaged with their complement: A with T, C with G."""
     return np.asarray((background + background[::-1]) / 2, dtype=np.float64)
+
+
+def _exists(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name too long for a file
+        return False
 
 
 def _read_words(text: str, name: str) -> dict[str, float]:

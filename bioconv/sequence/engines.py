@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.conv import native
 from bioconv.conv.pwm import MatrixScanner, count_windows
+from bioconv.sequence.background import symmetrise
 from bioconv.sequence.fasta import Chunk
 from bioconv.sequence.hits import HitBatch
 from bioconv.sequence.motifs import Motif
@@ -38,6 +39,13 @@ class Found:
     p: NDArray[np.float64]
 
 
+class Joiner(Protocol):
+    """Mends the hits that chunk ends cut."""
+
+    def feed(self, found: Found, hits: HitBatch, chunk: Chunk) -> HitBatch:
+        """Take one chunk's hits, in order; return those that are final, and hold back the rest."""
+
+
 class Engine(Protocol):
     """A set of motifs or a model, ready to scan.
 
@@ -47,22 +55,25 @@ class Engine(Protocol):
         One per motif or model; `Found.motif` indexes it.
     details : list of str
         Second names; `Found.detail` indexes it.
-    window : int
-        Length of the longest window.
+    overlap : int
+        Codes of an unfinished record that the next chunk must begin with.
     padding : int
         Unknown codes needed after a chunk.
     """
 
     names: list[str]
     details: list[str]
-    window: int
+    overlap: int
     padding: int
 
     def scan(self, chunk: Chunk) -> Found:
         """Find the hits among the windows that start before `chunk.limit`, in order of start."""
 
-    def join(self, found: Found, chunk: Chunk) -> Found:
-        """Mend what the chunk's ends cut; called once per chunk, in order."""
+    def prepare(self) -> None:
+        """Make ready what only hits need: called before the first scan."""
+
+    def joiner(self) -> Joiner | None:
+        """Return what mends hits that chunk ends cut, for one input; None where nothing needs mending."""
 
     def tests(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return, per motif, how many windows were tested (strands counted)."""
@@ -70,8 +81,11 @@ class Engine(Protocol):
     def facts(self) -> dict[str, object]:
         """Return what the output's head should say: background, thresholds, hashes."""
 
-    def window_lengths(self) -> list[tuple[int, int]]:
-        """Return (length, number of tests per window) for each length of window."""
+    def longer_than(self, length: int) -> list[str]:
+        """Return the names of the motifs that have no window in a sequence of this length."""
+
+    def possible(self, chunk: Chunk) -> int:
+        """Return how many tests there would be if all letters were known."""
 
     def best(self, chunk: Chunk) -> NDArray[np.float64]:
         """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""
@@ -83,19 +97,26 @@ class MotifEngine:
     Parameters
     ----------
     motifs : sequence of Motif
-    background : (4,) float64
-        Letter frequencies as read on the scanned strand.
+    given : (4,) float64
+        Letter frequencies of the sequences as they are given.
     options : ScanOptions
         Threshold, strand, pseudocount and grid.
     """
 
-    def __init__(self, motifs: Sequence[Motif], background: NDArray[np.float64], options: ScanOptions) -> None:
+    def __init__(self, motifs: Sequence[Motif], given: NDArray[np.float64], options: ScanOptions) -> None:
+        background = as_scanned(given, options.strand)
+        prior = given if options.grid == "fimo" else None  # FIMO adds its pseudocounts before it averages the strands
         p, strand, pseudocount = options.p, options.strand, options.pseudocount
         self.names = [motif.name for motif in motifs]
         self.details = [motif.alt for motif in motifs]
         self._matrices = [
             scoring_matrix(
-                motif.frequencies, motif.sites, background=background, pseudocount=pseudocount, grid=options.grid
+                motif.frequencies,
+                motif.sites,
+                background=background,
+                pseudocount=pseudocount,
+                prior=prior,
+                grid=options.grid,
             )
             for motif in motifs
         ]
@@ -118,7 +139,7 @@ class MotifEngine:
             "p": f"{p:g}",
             "strand": strand,
         }
-        self.window = self._scanner.longest
+        self.overlap = self._scanner.longest - 1
         self.padding = self._scanner.padding
 
     def _warn_unreachable(self, tails: Sequence[Tail], p: float) -> None:
@@ -141,9 +162,11 @@ class MotifEngine:
         p = self._tails.p_values(motif, hits["loss"])
         return Found(start, start + self._scanner.lengths[motif], motif, motif, strand, score, p)
 
-    def join(self, found: Found, chunk: Chunk) -> Found:
-        """Windows never cross the end of what a chunk owns: nothing to mend."""
-        return found
+    def prepare(self) -> None:
+        """Do nothing: all is ready."""
+
+    def joiner(self) -> None:
+        """Return None: a window lies in one chunk."""
 
     def tests(self, chunk: Chunk) -> NDArray[np.int64]:
         """Return, per motif, the windows without unknown letters, times the strands."""
@@ -154,10 +177,17 @@ class MotifEngine:
         """Return number of motifs, background, pseudocount, threshold and strand."""
         return self._facts
 
-    def window_lengths(self) -> list[tuple[int, int]]:
-        """Return (length, motifs of that length times strands)."""
-        counts = np.bincount(self._kind) * self._strands
-        return list(zip(self._kinds.tolist(), counts.tolist(), strict=True))
+    def longer_than(self, length: int) -> list[str]:
+        """Return the names of the motifs that have no window in a sequence of this length."""
+        return [name for name, columns in zip(self.names, self._scanner.lengths, strict=True) if columns > length]
+
+    def possible(self, chunk: Chunk) -> int:
+        """Return how many tests there would be if all letters were known."""
+        total = 0
+        for length, motifs in zip(self._kinds.tolist(), np.bincount(self._kind).tolist(), strict=True):
+            last = np.minimum(chunk.ends - length + 1, chunk.limit)
+            total += motifs * int(np.maximum(last - chunk.begins, 0).sum())
+        return total * self._strands
 
     def best(self, chunk: Chunk) -> NDArray[np.float64]:
         """Return the best score of each motif in each piece of the chunk: (S, M), NaN where there is none."""
@@ -166,6 +196,13 @@ class MotifEngine:
         self._scanner.lower_best(codes, chunk.begins, chunk.ends, least)
         scores = (self._best - least) * self._grid
         return np.where(least == np.iinfo(np.int32).max, np.nan, scores)
+
+
+def as_scanned(background: NDArray[np.float64], strand: str) -> NDArray[np.float64]:
+    """Return the letter frequencies as read on the scanned strand, averaged where both are scanned."""
+    if strand == "both":
+        return symmetrise(background)
+    return background if strand == "+" else background[::-1].copy()
 
 
 def locate(found: Found, chunk: Chunk, *, motifs_before: int, details_before: int) -> HitBatch:
@@ -203,12 +240,14 @@ def _letters(found: Found, codes: NDArray[np.uint8], ends: NDArray[np.int64]) ->
     if kernels is not None:
         out = np.empty(int(offsets[-1]), dtype=np.uint8)
         starts = np.ascontiguousarray(found.start)
-        arrays = (starts, reverse, codes, offsets, out)
-        kernels.match_letters(native.size(len(starts)), *map(native.pointer, arrays))
+        arrays: tuple[NDArray[Any], ...] = (starts, reverse, codes, offsets, out)
+        kernels.match_letters(native.size(len(starts)), *(native.pointer(array) for array in arrays))
         return out.tobytes()
     lengths = np.diff(offsets)
     within = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], lengths)
     turned = np.repeat(reverse, lengths).astype(bool)
     places = np.where(turned, np.repeat(found.end, lengths) - 1 - within, np.repeat(found.start, lengths) + within)
     letters = codes[places]
-    return np.where(turned, np.frombuffer(b"TGCAN", np.uint8)[letters], np.frombuffer(b"ACGTN", np.uint8)[letters]).tobytes()
+    return np.where(
+        turned, np.frombuffer(b"TGCAN", np.uint8)[letters], np.frombuffer(b"ACGTN", np.uint8)[letters]
+    ).tobytes()

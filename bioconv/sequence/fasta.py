@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ _BLOCK = 1 << 18
 _LARGE_BLOCK = 1 << 20
 _LARGE_FILE = 1 << 25
 _LONGEST_HEADER = 1 << 26
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(eq=False)
@@ -97,17 +98,23 @@ def open_bytes(path: str | Path) -> BinaryIO:
         If there is no such file, or it cannot be opened.
     """
     if str(path) == "-":
-        stream: BinaryIO = sys.stdin.buffer
-    else:
-        try:
-            stream = Path(path).open("rb")
-        except OSError as error:
-            message = f"{path}: {error.strerror}"
-            raise InputError(message) from error
+        return _unpacked(sys.stdin.buffer, sys.stdin.buffer)
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
+        return _unpacked(stream, path)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise InputError(message) from error
+
+
+def _unpacked(stream: BinaryIO, again: BinaryIO | str | Path) -> BinaryIO:
+    """Return the stream, or a decompressing one over `again`, which may be the same stream."""
     peek = getattr(stream, "peek", None)
-    if peek is not None and peek(2)[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[return-value]
-    return stream
+    if peek is None or peek(2)[:2] != b"\x1f\x8b":
+        return stream
+    if again is not stream:
+        stream.close()
+    return cast(BinaryIO, gzip.open(again, "rb"))
 
 
 class _State(ctypes.Structure):
@@ -180,17 +187,19 @@ class FastaReader:
                 final = not block
                 data = rest + block
                 if read == len(block):
-                    data = data.removeprefix(b"\xef\xbb\xbf")
+                    data = data.removeprefix(_BYTE_ORDER_MARK)
                 codes, table = self._decode(data, final)
                 rest = data[self._state.consumed :]
                 if len(rest) > _LONGEST_HEADER:
-                    raise self._error("a header line longer than 64 MB: this is not FASTA")
+                    self._fail("a header line longer than 64 MB: this is not FASTA")
                 chunk, carry = self._assemble(carry, codes, table, data, final)
                 if chunk is not None:
                     yield chunk
 
     def _read(self, stream: BinaryIO, read: int) -> bytes:
         size = self._block or (_BLOCK if read < _LARGE_FILE else _LARGE_BLOCK)
+        if not read:
+            size = max(size, len(_BYTE_ORDER_MARK))
         try:
             return stream.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -235,6 +244,7 @@ class FastaReader:
             kept = body[body != BLANK]
             if len(kept) and not state.in_record:
                 status = _NO_HEADER
+                at = max(at, data.rfind(b"\n", 0, at + int(np.argmax(body != BLANK))) + 1)
             elif (kept == BAD).any():
                 status = _BAD_BYTE
                 at += int(np.argmax(body == BAD))
@@ -268,21 +278,22 @@ class FastaReader:
         if status == _DONE:
             return
         if len(table):
-            self._record = Record(_name(data, table[-1], 0), self.source)
+            self._record = Record(_name(data, table[-1], self.records + len(table) - 1), self.source)
         at = int(self._state.consumed)
         if status == _NO_HEADER:
             head = data[at : at + 512]
             if re.search(rb"[\x00-\x08\x0e-\x1f]", head):
-                raise self._error("this is a binary file, not FASTA")
+                self._fail("this is a binary file, not FASTA")
             hint = "; it looks like FASTQ" if head[:1] == b"@" else ""
-            raise self._error(f"not FASTA: expected a header line beginning with '>', found {head[:20]!r}{hint}")
+            self._fail(f"not FASTA: expected a header line beginning with '>', found {head[:20]!r}{hint}")
         byte = data[at : at + 1]
         hint = "; remove the alignment's gaps" if byte in {b"-", b"."} else ""
-        raise self._error(f"{byte!r} is not a letter of a sequence{hint}")
+        self._fail(f"{byte!r} is not a letter of a sequence{hint}")
 
-    def _error(self, reason: str) -> InputError:
+    def _fail(self, reason: str) -> NoReturn:
         record = f", record {self._record.name!r}" if self._record else ""
-        return InputError(f"{self.source}{record}, line {self._state.lines + 1}: {reason}")
+        message = f"{self.source}{record}, line {self._state.lines + 1}: {reason}"
+        raise InputError(message)
 
     def _assemble(
         self,
@@ -298,7 +309,7 @@ class FastaReader:
         records = [] if self._record is None else [self._record]
         for number, row in enumerate(table, self.records):
             records.append(Record(_name(data, row, number), self.source, number))
-        if not records or (size == 0 and not len(table)):
+        if not records or (size == 0 and not len(table) and not final):
             return None, carry
         begins = ahead + table[:, 2]
         ends = np.append(begins - 1, size)

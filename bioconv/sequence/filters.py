@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bioconv.sequence.hits import HitBatch, join_batches
 
+_TOP_WAITING = 1 << 18
 Filter = Callable[[HitBatch], NDArray[np.bool_]]
 
 
@@ -61,7 +62,9 @@ def no_overlap(hits: HitBatch) -> NDArray[np.bool_]:
     keep = np.ones(len(hits), dtype=bool)
     start, end = hits.start[rows], hits.end[rows]
     same = (number[rows][1:] == number[rows][:-1]) & (hits.motif[rows][1:] == hits.motif[rows][:-1])
-    touches = np.append(same & (start[1:] < end[:-1]), False)
+    group = np.concatenate([[0], np.cumsum(~same)])[: len(rows)] * (end.max(initial=0) + 1)
+    reach = np.maximum.accumulate(group + end) - group  # furthest end so far: hits may differ in length
+    touches = np.append(same & (start[1:] < reach[:-1]), False)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], touches, [False]]).astype(np.int8)))
     for begin, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         chain = rows[begin : last + 1]
@@ -85,7 +88,7 @@ def top(batches: Iterator[HitBatch], count: int) -> HitBatch:
     waiting: list[HitBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(map(len, waiting)) > max(1 << 18, len(held)):
+        if sum(map(len, waiting)) > max(_TOP_WAITING, len(held)):
             held, waiting = _top(join_batches([held, *waiting]), count), []
     return _top(join_batches([held, *waiting]), count)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ class HitBatch:
 def join_batches(batches: Sequence[HitBatch]) -> HitBatch:
     """Put batches one after the other."""
     names: list[str] = []
-    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name, _ in _COLUMNS}
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name, _ in _COLUMNS}
     letters = 0
     for batch in batches:
         for name, _ in _COLUMNS:
@@ -139,7 +140,7 @@ def join_batches(batches: Sequence[HitBatch]) -> HitBatch:
     joined = {name: np.concatenate([np.empty(0, kind), *columns[name]]) for name, kind in _COLUMNS}
     q = np.concatenate([np.empty(0), *(batch.q for batch in batches)])
     numbers = np.concatenate([np.empty(0, np.int64), *(batch.numbers for batch in batches)])
-    return HitBatch(names, numbers, q=q, matched=b"".join(batch.matched for batch in batches), **joined)  # type: ignore[arg-type]
+    return HitBatch(names, numbers, q=q, matched=b"".join(batch.matched for batch in batches), **joined)
 
 
 class Spool:
@@ -196,6 +197,9 @@ class Spool:
         if self._file is not None:
             self._file.close()
 
+    def __del__(self) -> None:
+        self.close()
+
 
 def _size(batch: HitBatch) -> int:
     columns = (*(getattr(batch, name) for name, _ in _COLUMNS), batch.q)
@@ -203,18 +207,18 @@ def _size(batch: HitBatch) -> int:
 
 
 def _write(file: IO[bytes], batch: HitBatch) -> None:
-    names = "\n".join(batch.names).encode()
+    names = json.dumps(batch.names).encode()
     file.write(struct.pack("<3q", len(batch), len(names), len(batch.matched)))
     file.write(names)
     for name, _ in _COLUMNS:
-        file.write(np.ascontiguousarray(getattr(batch, name)))
+        file.write(np.ascontiguousarray(getattr(batch, name)).data)
     file.write(batch.matched)
 
 
 def _read(file: IO[bytes]) -> HitBatch:
     count, names, letters = struct.unpack("<3q", file.read(24))
-    text = file.read(names).decode().split("\n")
-    columns = {
+    text = json.loads(file.read(names))
+    columns: dict[str, NDArray[Any]] = {
         name: np.frombuffer(file.read(count * np.dtype(kind).itemsize), dtype=kind) for name, kind in _COLUMNS
     }
     numbers = np.full(len(text), -1, dtype=np.int64)  # no longer needed

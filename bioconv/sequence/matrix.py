@@ -31,8 +31,7 @@ def best_scores(run: ScanRun, source: Source) -> Iterator[tuple[Record, NDArray[
             scores[0] = np.fmax(scores[0], held)
         complete = len(chunk.records) - chunk.open
         held = scores[-1] if chunk.open else None
-        for record, row in zip(chunk.records[:complete], scores[:complete], strict=True):
-            yield record, row
+        yield from zip(chunk.records[:complete], scores[:complete], strict=True)
     run.count(reader)
 
 

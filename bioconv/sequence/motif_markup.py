@@ -67,9 +67,7 @@ class _XmlReader:
         if not self.root:
             self.root = tag
             if tag != "MEME":
-                fail(
-                    self.path, self.line(), f"an XML document of <{tag}>, MEME's <MEME> expected" + _USE_TEXT
-                )
+                fail(self.path, self.line(), f"an XML document of <{tag}>, MEME's <MEME> expected" + _USE_TEXT)
         elif tag == "letter":
             self.symbols[attributes.get("id", "")] = attributes.get("symbol", "").upper()
         elif tag == "alphabet":

@@ -135,9 +135,7 @@ def _is_row(words: list[str]) -> bool:
     """Tell a row, also a mistyped one, from what may follow a matrix: a row holds a number somewhere."""
     if words[0][0].isdigit():
         return True
-    return not words[0].startswith((*_KEYWORDS, "log-odds", "letter-", "#")) and any(
-        map(_NUMBER.match, words)
-    )
+    return not words[0].startswith((*_KEYWORDS, "log-odds", "letter-", "#")) and any(map(_NUMBER.match, words))
 
 
 def _from_log_odds(row: list[float], background: list[float]) -> list[float]:
@@ -159,9 +157,7 @@ def _read_background(lines: list[str], at: int, path: str) -> list[float]:
         )
     values = parse_row(words[1::2], path, at + 1)
     if abs(sum(values) - 1) > 0.02 or not all(values):
-        fail(
-            path, at + 1, f"background {values} must be four numbers above 0 that sum to 1; correct the line"
-        )
+        fail(path, at + 1, f"background {values} must be four numbers above 0 that sum to 1; correct the line")
     return values
 
 

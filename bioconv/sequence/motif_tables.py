@@ -30,16 +30,14 @@ class _Block:
 
         Fewer than four may be a table of bases that was cut off, which must not turn the others round.
         """
-        return len(self.rows) > 4 and all(
-            len(row.split()) == 4 and not _LETTER_ROW.match(row) for _, row in self.rows
-        )
+        return len(self.rows) > 4 and all(len(row.split()) == 4 and not _LETTER_ROW.match(row) for _, row in self.rows)
 
 
 def read_tables(text: str, path: str) -> list[Matrix]:
     """Return the matrices of a JASPAR, HOMER or bare table file.
 
-    Rows are bases (A, C, G, T, or as their letters say) unless the file is HOMER's, or has a table of more than
-    four rows with four numbers each: then the rows of the whole file are positions.
+    Rows are bases (A, C, G, T, or as their letters say) unless the file is HOMER's, or has a table of more
+    than four rows with four numbers each: then the rows of the whole file are positions.
 
     Raises
     ------

@@ -131,8 +131,4 @@ def _matches(motif: Motif, pattern: str) -> bool:
 def _near_names(motifs: Sequence[Motif], pattern: str) -> str:
     names = {name.lower(): name for motif in motifs for name in (motif.alt, motif.name) if name}
     near = difflib.get_close_matches(pattern.lower(), names, n=5, cutoff=0.5) or list(names)[:5]
-    return (
-        f"; near names are {', '.join(names[key] for key in near)}"
-        if near
-        else "; there are no motifs at all"
-    )
+    return f"; near names are {', '.join(names[key] for key in near)}" if near else "; there are no motifs at all"

@@ -100,8 +100,10 @@ class Summary:
     ----------
     files, sequences, bases : int
         Inputs read to their end, and what they held.
-    unknown : int
-        Bases that are not A, C, G, T or U.
+    longest : int
+        Length of the longest sequence.
+    ambiguous, foreign : int
+        IUPAC letters, and letters that are no nucleotide code, taken as unknown.
     windows, skipped : int
         Windows tested and windows with unknown letters, over all motifs and strands.
     hits : int
@@ -112,6 +114,7 @@ class Summary:
     files: int = 0
     sequences: int = 0
     bases: int = 0
+    longest: int = 0
     ambiguous: int = 0
     foreign: int = 0
     windows: int = 0

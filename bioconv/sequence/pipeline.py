@@ -1,6 +1,6 @@
 """From files to hits with p- and q-values.
 
-    chunks of codes -> engines (in threads) -> hits on records -> filters -> spool -> q-values -> hits
+chunks of codes -> engines (in threads) -> hits on records -> filters -> spool -> q-values -> hits
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.sequence import filters
-from bioconv.sequence.engines import Engine, Found, locate
+from bioconv.sequence.engines import Engine, Found, Joiner, locate
 from bioconv.sequence.fasta import Chunk, FastaReader
-from bioconv.sequence.hits import HitBatch, Spool
+from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
 from bioconv.sequence.qvalues import FalseDiscovery
 from bioconv.sequence.regions import check_length, read_regions, read_texts, to_genome
@@ -46,9 +46,9 @@ class Reader(Protocol):
     def chunks(self) -> Iterator[Chunk]: ...  # noqa: D102
 
 
-def open_reader(source: Source, options: ScanOptions, window: int, padding: int) -> Reader:
+def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int) -> Reader:
     """Return the reader for one input: sequences in memory, BED regions of a FASTA, or a whole FASTA."""
-    overlap, masked = window - 1, options.skip_masked
+    masked = options.skip_masked
     if isinstance(source, Mapping):
         return read_texts(source, overlap=overlap, padding=padding, skip_masked=masked)
     if options.bed is not None:
@@ -91,7 +91,7 @@ class ScanRun:
         self.options = options
         self.names = [name for engine in engines for name in engine.names]
         self.details = [detail for engine in engines for detail in engine.details]
-        self.window = max(engine.window for engine in engines)
+        self.overlap = max(engine.overlap for engine in engines)
         self.padding = max(engine.padding for engine in engines)
         self.summary = Summary()
         self.lengths: dict[str, int] | None = None  # filled where it is set to a dict
@@ -120,7 +120,7 @@ class ScanRun:
 
     def reader(self, source: Source) -> Reader:
         """Return the reader for one input."""
-        return open_reader(source, self.options, self.window, self.padding)
+        return open_reader(source, self.options, self.overlap, self.padding)
 
     def stream(
         self,
@@ -131,13 +131,16 @@ class ScanRun:
         reader = self.reader(source)
         chosen = [keep for keep, wanted in self._filters() if wanted]
         buffer = filters.RecordBuffer(chosen) if chosen or len(self.engines) > 1 else None
+        joiners = [engine.joiner() for engine in self.engines]
+        for engine in self.engines:
+            engine.prepare()
         tests = np.zeros(len(self.names), dtype=np.int64)
         possible = 0
         for chunk, (found, counts) in in_order(self._scan, reader.chunks(), self.threads):
             self._see(chunk)
             tests += counts
-            possible += self._possible(chunk)
-            batches = self._located(found, chunk)
+            possible += sum(engine.possible(chunk) for engine in self.engines)
+            batches = self._located(found, joiners, chunk)
             if tested is not None:
                 for batch in batches:
                     tested.add(batch.motif, batch.p)
@@ -160,30 +163,22 @@ class ScanRun:
         found = [engine.scan(chunk) for engine in self.engines]
         return found, np.concatenate([engine.tests(chunk) for engine in self.engines])
 
-    def _located(self, found: list[Found], chunk: Chunk) -> list[HitBatch]:
+    def _located(self, found: list[Found], joiners: list[Joiner | None], chunk: Chunk) -> list[HitBatch]:
         batches, motifs, details = [], 0, 0
-        for engine, part in zip(self.engines, found, strict=True):
-            joined = engine.join(part, chunk)
-            batches.append(locate(joined, chunk, motifs_before=motifs, details_before=details))
+        for engine, joiner, part in zip(self.engines, joiners, found, strict=True):
+            hits = locate(part, chunk, motifs_before=motifs, details_before=details)
+            batches.append(joiner.feed(part, hits, chunk) if joiner else hits)
             motifs, details = motifs + len(engine.names), details + len(engine.details)
         return batches
 
     def _see(self, chunk: Chunk) -> None:
         """Note the lengths of the records that this chunk completes."""
         for record in chunk.records[: len(chunk.records) - chunk.open]:
+            self.summary.longest = max(self.summary.longest, record.length)
             if self.options.genomic_coords:
                 check_length(record)
             if self.lengths is not None:
                 self.lengths[record.name] = record.length
-
-    def _possible(self, chunk: Chunk) -> int:
-        """Windows this chunk owns, whatever their letters, over all motifs and strands."""
-        total = 0
-        for engine in self.engines:
-            for length, times in engine.window_lengths():
-                last = np.minimum(chunk.ends - length + 1, chunk.limit)
-                total += times * int(np.maximum(last - chunk.begins, 0).sum())
-        return total
 
     def count(self, reader: Reader) -> None:
         """Add an input that was read to its end to the summary."""
@@ -199,14 +194,16 @@ class ScanRun:
     def finish(self) -> Iterator[HitBatch]:
         """Yield all hits kept, with their q-values."""
         q_values = self._discovery.finish(self._tests)
-        batches = (replace(batch, q=q_values.of(batch.motif, batch.p)) for batch in self._spool.batches())
+        batches: Iterator[HitBatch] = (
+            replace(batch, q=q_values.of(batch.motif, batch.p)) for batch in self._spool.batches()
+        )
         if self.options.q is not None:
             limit = self.options.q
             batches = (batch.take(batch.q <= limit) for batch in batches)
         if self.options.top is not None:
             batches = iter([filters.top(batches, self.options.top)])
         if self.options.sort == "p":
-            batches = iter([filters.by_p(filters.join_batches(list(batches)))])
+            batches = iter([filters.by_p(join_batches(list(batches)))])
         for batch in batches:
             if len(batch):
                 self.summary.hits += len(batch)
@@ -220,6 +217,15 @@ class ScanRun:
 
     def warn(self) -> None:
         """Log what the reader of the results should know about the input."""
+        longest = self.summary.longest
+        long = (
+            [name for engine in self.engines for name in engine.longer_than(longest)] if self.summary.sequences else []
+        )
+        if long:
+            runtime.logger.warning(
+                "%s longer than every sequence (the longest has %s bases): no window to score: %s",
+                *("1 motif is" if len(long) == 1 else f"{len(long)} motifs are", f"{longest:,}", ", ".join(long[:5])),
+            )
         if self.summary.ambiguous:
             runtime.logger.warning(
                 "%s IUPAC ambiguity letters count as unknown: no hit covers them", f"{self.summary.ambiguous:,}"

@@ -52,7 +52,7 @@ class ScoringMatrix:
 
     def scores(self, losses: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the scores (bits) of windows with these losses."""
-        return (self.best - losses.astype(np.int64)) * self.grid
+        return (self.best - losses.astype(np.float64)) * self.grid
 
     @property
     def reach(self) -> int:
@@ -88,6 +88,7 @@ def scoring_matrix(
     *,
     background: NDArray[np.float64],
     pseudocount: float = 0.1,
+    prior: NDArray[np.float64] | None = None,
     grid: str = "fine",
 ) -> ScoringMatrix:
     """Return log2((f n + pc b) / ((n + pc) b)) per column and letter, rounded to the grid.
@@ -101,12 +102,15 @@ def scoring_matrix(
     background : (4,) float64
         Frequencies of A, C, G, T as read on the scanned strand.
     pseudocount : float
-        Sites added, distributed as the background (pc).
+        Sites added (pc).
+    prior : (4,) float64, optional
+        How they are distributed; default: as the background.
     grid : {"fine", "fimo"}
         `fimo` rounds as coarsely as FIMO does, and gives its scores and p-values.
     """
     with np.errstate(divide="ignore"):
-        odds = np.log2((frequencies * sites + pseudocount * background) / ((sites + pseudocount) * background))
+        added = pseudocount * (background if prior is None else prior)
+        odds = np.log2((frequencies * sites + added) / ((sites + pseudocount) * background))
     possible = np.isfinite(odds)
     step = _fimo_grid(odds[possible]) if grid == "fimo" else SHORT_GRID if len(frequencies) <= SHORT else GRID
     steps = np.rint(np.where(possible, odds, 0) / step).astype(np.int64)
@@ -117,7 +121,7 @@ def scoring_matrix(
 
 def _fimo_grid(odds: NDArray[np.float64]) -> float:
     """FIMO's step: about 1000 levels from the whole number below the smallest log-odds to the largest."""
-    return 1 / max(1.0, np.floor(1000 / (odds.max() - np.floor(odds.min()))))
+    return 1 / max(1.0, float(np.floor(1000 / (odds.max() - np.floor(odds.min())))))
 
 
 def score_tail(
@@ -147,7 +151,7 @@ def score_tail(
 
 def _native_tail(matrix: ScoringMatrix, background: NDArray[np.float64], limit: float, words: bool) -> Tail:
     kernels = native.library()
-    assert kernels is not None  # noqa: S101 - choose_backend said so
+    assert kernels is not None
     function = kernels.tail_by_words if words else kernels.tail_by_sums
     function.restype = ctypes.c_int64
     losses = np.ascontiguousarray(matrix.losses)
@@ -198,7 +202,7 @@ def _numpy_sums(matrix: ScoringMatrix, background: NDArray[np.float64], limit: f
                 if step <= top:
                     spread[step:] += mass[: top + 1 - step] * weight
             mass = spread
-        levels = np.flatnonzero(mass)
+        levels = np.flatnonzero(mass).astype(np.int64)
         tail, beyond = _cut(levels, mass[levels], limit)
         if beyond or top >= matrix.reach:
             return tail
@@ -208,7 +212,7 @@ def _numpy_sums(matrix: ScoringMatrix, background: NDArray[np.float64], limit: f
 def _cut(losses: NDArray[np.int64], p: NDArray[np.float64], limit: float) -> tuple[Tail, bool]:
     """Sort and add up; keep the levels within the limit, and say whether there are any beyond."""
     levels, place = np.unique(losses, return_inverse=True)
-    total = np.cumsum(np.bincount(place, weights=p, minlength=len(levels)))
+    total: NDArray[np.float64] = np.cumsum(np.bincount(place, weights=p, minlength=len(levels)))
     kept = int(np.searchsorted(total, limit * _SLACK, side="right"))
     return Tail(levels[:kept].astype(np.int32), total[:kept]), kept < len(levels)
 

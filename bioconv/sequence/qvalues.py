@@ -7,6 +7,8 @@ Benjamini & Hochberg (1995) J R Stat Soc B 57:289-300, doi:10.1111/j.2517-6161.1
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +46,8 @@ class FalseDiscovery:
     def _compress(self) -> None:
         """Keep each (motif, p) once, with its count: windows share few distinct p-values."""
         if self._waiting:
-            motifs, p = (np.concatenate(column) for column in zip(*self._pending, strict=True))
+            motifs = np.concatenate([motifs for motifs, _ in self._pending])
+            p = np.concatenate([p for _, p in self._pending])
             self._pending, self._waiting = [], 0
             self._levels = _merged(self._levels, _counted(motifs, p))
 
@@ -76,7 +79,9 @@ def _counted(motifs: NDArray[np.int32], p: NDArray[np.float64]) -> _Counted:
 
 def _merged(one: _Counted, two: _Counted) -> _Counted:
     """Join two lists of levels, each in order; levels in both get the sum of their counts."""
-    motifs, p, counts = (np.concatenate(column) for column in zip(one, two, strict=True))
+    motifs = np.concatenate([one[0], two[0]])
+    p = np.concatenate([one[1], two[1]])
+    counts = np.concatenate([one[2], two[2]])
     if not len(one[0]) or not len(two[0]):
         return motifs, p, counts
     order = np.lexsort((p, motifs))
@@ -102,6 +107,13 @@ class QValues:
                 hits, levels = motifs == motif, slice(self._first[motif], self._first[motif + 1])
                 q[hits] = self._q[levels][np.searchsorted(self._p[levels], p[hits])]
             return q
-        arrays = (np.ascontiguousarray(motifs), np.ascontiguousarray(p), self._first, self._p, self._q, q)
-        kernels.level_lookup(native.size(len(p)), *map(native.pointer, arrays))
+        arrays: tuple[NDArray[Any], ...] = (
+            np.ascontiguousarray(motifs),
+            np.ascontiguousarray(p),
+            self._first,
+            self._p,
+            self._q,
+            q,
+        )
+        kernels.level_lookup(native.size(len(p)), *(native.pointer(array) for array in arrays))
         return q

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,20 +95,25 @@ def read_bed(path: str | Path) -> list[Region]:
     InputError
         A line that is not BED, or an interval that is empty or backwards: names file and line.
     """
+    try:
+        with open_bytes(path) as stream:
+            lines = stream.read().split(b"\n")
+    except (EOFError, zlib.error, OSError) as error:
+        message = f"{path}: cannot be read ({error}); a compressed file may be damaged or cut short"
+        raise InputError(message) from error
     regions = []
-    with open_bytes(path) as stream:
-        for number, line in enumerate(stream, 1):
-            text = line.decode("utf-8", "replace").strip()
-            if not text or text.startswith(("#", "track", "browser")):
-                continue
-            fields = text.split("\t") if "\t" in text else text.split()
-            if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
-                message = f"{path}, line {number}: not BED: expected name, start and end, found {text[:60]!r}"
-                raise InputError(message)
-            if int(fields[1]) >= int(fields[2]):
-                message = f"{path}, line {number}: the interval {fields[1]}-{fields[2]} is empty (0-based half-open)"
-                raise InputError(message)
-            regions.append(Region(fields[0], int(fields[1]), int(fields[2])))
+    for number, line in enumerate(lines, 1):
+        text = line.decode("utf-8", "replace").strip()
+        if not text or text.startswith("#") or text.split()[0] in {"track", "browser"}:
+            continue
+        fields = text.split("\t") if "\t" in text else text.split()
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            message = f"{path}, line {number}: not BED: expected name, start and end, found {text[:60]!r}"
+            raise InputError(message)
+        if int(fields[1]) >= int(fields[2]):
+            message = f"{path}, line {number}: the interval {fields[1]}-{fields[2]} is empty (0-based half-open)"
+            raise InputError(message)
+        regions.append(Region(fields[0], int(fields[1]), int(fields[2])))
     return regions
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import quote
 
 import numpy as np
@@ -36,11 +37,14 @@ class Layout:
         Literals (str) and (instruction, argument) pairs; the argument is added to a coordinate.
     escape : callable
         Makes a name safe for the format.
+    escape_record : callable, optional
+        The same for the name of a sequence, where the format is stricter there.
     """
 
     head: str
     fields: tuple[Field, ...]
     escape: Callable[[str], str]
+    escape_record: Callable[[str], str] | None = None
 
 
 def _plain(text: str) -> str:
@@ -49,6 +53,10 @@ def _plain(text: str) -> str:
 
 def _gff(text: str) -> str:
     return quote(text, safe=" .:^*$@!+?|()[]{}<>/~#'-_")
+
+
+def _gff_seqid(text: str) -> str:
+    return quote(text, safe=".:^*$@!+?|-_")  # the characters that the format lists; a '#' would make a comment
 
 
 def _json(text: str) -> str:
@@ -85,6 +93,7 @@ def layout(name: str, *, with_q: bool) -> Layout:
                 *((P, 0), *q, ";sequence=", (MATCHED, 0), "\n"),
             ),
             _gff,
+            _gff_seqid,
         )
     return Layout(
         "",
@@ -119,7 +128,7 @@ class RowWriter:
 
     def text(self, batch: HitBatch) -> bytes:
         """Return the rows of a batch."""
-        names = [self._layout.escape(name) for name in batch.names]
+        names = list(map(self._layout.escape_record or self._layout.escape, batch.names))
         if native.library() is None:
             return self._python_text(batch, names)
         return self._native_text(batch, names)
@@ -136,7 +145,7 @@ class RowWriter:
             SCORE: [f"{value:.6g}" for value in batch.score.tolist()],
             P: [f"{value:.3g}" for value in batch.p.tolist()],
             Q: ["" if math.isnan(value) else f"{value:.3g}" for value in batch.q.tolist()],
-            MATCHED: [matched[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)],
+            MATCHED: [matched[a:b] for a, b in pairwise([0, *ends])],
         }
         parts = []
         for field in self._layout.fields:
@@ -153,7 +162,7 @@ class RowWriter:
 
     def _native_text(self, batch: HitBatch, names: list[str]) -> bytes:
         kernels = native.library()
-        assert kernels is not None  # noqa: S101 - the caller has looked
+        assert kernels is not None
         program = np.array(
             [(LITERAL, k) if isinstance(field, str) else field for k, field in enumerate(self._layout.fields)],
             dtype=np.int32,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError, OptionError
-from bioconv.sequence.background import read_background, symmetrise
+from bioconv.sequence.background import read_background
 from bioconv.sequence.engines import Engine, MotifEngine
 from bioconv.sequence.hits import Hit, HitBatch
 from bioconv.sequence.motifs import Motif, read_motifs, select_motifs
@@ -26,14 +25,10 @@ Sequences = str | os.PathLike[str] | Mapping[str, str] | Sequence[str | os.PathL
 
 
 def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArray[np.float64]:
-    """Return the (4,) background as read on the scanned strand, averaged over both where both are scanned."""
+    """Return the (4,) letter frequencies of the sequences as they are given."""
     if options.background == "input":
-        background = _composition(sources, options)
-    else:
-        background = read_background(options.background)
-    if options.strand == "both":
-        return symmetrise(background)
-    return background if options.strand == "+" else background[::-1].copy()
+        return _composition(sources, options)
+    return read_background(options.background)
 
 
 def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:
@@ -43,14 +38,14 @@ def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.
             message = "--background input reads the sequences twice and cannot be used with stdin; give a file"
             raise OptionError(message)
         try:
-            for chunk in open_reader(source, options, 1, 0).chunks():
+            for chunk in open_reader(source, options, 0, 0).chunks():
                 counts += np.bincount(chunk.codes[: chunk.size], minlength=5)[:4]
         except InputError:
             continue  # reported when it is scanned
     if (counts == 0).any():
         message = "--background input: the sequences do not hold all four of A, C, G and T; give the frequencies"
         raise OptionError(message)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 class Hits:
@@ -69,17 +64,16 @@ class Hits:
 
     def batches(self) -> Iterator[HitBatch]:
         """Yield the hits in columns."""
-        with ExitStack() as stack:
-            stack.callback(self._run.close)
+        try:
             if self._run.options.stream:
                 for source in self._sources:
-                    for batch in self._run.stream(source):
-                        self.summary.hits += len(batch)
-                        yield batch
+                    yield from self._run.stream(source)
                 return
             for source in self._sources:
                 self._run.add(source)
             yield from self._run.finish()
+        finally:
+            self._run.close()
 
     def __iter__(self) -> Iterator[Hit]:
         for batch in self.batches():
@@ -89,7 +83,9 @@ class Hits:
         """Return all hits as a table with the fields of `Hit` as columns (needs pandas)."""
         import pandas as pd
 
-        return pd.DataFrame([{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__)
+        return pd.DataFrame(
+            [{name: getattr(hit, name) for name in Hit.__slots__} for hit in self], columns=Hit.__slots__
+        )
 
 
 def scan(
@@ -144,7 +140,7 @@ def scan(
 def _as_list(given: object) -> list[object]:
     if given is None:
         return []
-    return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload, no-any-return]
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload]
 
 
 def build_engines(
@@ -164,6 +160,12 @@ def build_engines(
     if motifs:
         read = [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
         engines.append(MotifEngine(select_motifs(read, options.motif_ids), background, options))
+    for given in models:
+        from bioconv.sequence.deepbind import load_motif_model
+        from bioconv.sequence.model_engine import ModelEngine
+        from bioconv.zoo import resolve
+
+        engines.append(ModelEngine(load_motif_model(resolve(os.fspath(given))), background, options))  # type: ignore[call-overload]
     return engines
 
 

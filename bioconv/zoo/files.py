@@ -27,9 +27,7 @@ def resolve(name: str) -> Path:
         return Path(name)
     entry = find(name)
     if isinstance(entry, ModelSet):
-        message = (
-            f"{name!r} is a set of {len(entry.models)} models; name one, such as {entry.models[0].name!r}"
-        )
+        message = f"{name!r} is a set of {len(entry.models)} models; name one, such as {entry.models[0].name!r}"
         raise ModelError(message)
     path = location(entry)
     if _is_there(entry):

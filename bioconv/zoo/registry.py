@@ -121,10 +121,7 @@ def find(name: str) -> Model | ModelSet:
     """
     if entry := models().get(name) or sets().get(name):
         return entry
-    message = (
-        f"no model file or known model is called {name!r}{near_names(name)}. "
-        "See: bioconv models list [PATTERN]"
-    )
+    message = f"no model file or known model is called {name!r}{near_names(name)}. See: bioconv models list [PATTERN]"
     raise ModelError(message)
 
 

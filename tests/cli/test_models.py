@@ -46,9 +46,7 @@ def test_list_is_a_table() -> None:
 
 
 def test_list_filters() -> None:
-    out, err = bioconv(
-        "list", "--json", "homeo", "--species", "homo", "--protein", "NKX*", "--experiment", "selex"
-    )
+    out, err = bioconv("list", "--json", "homeo", "--species", "homo", "--protein", "NKX*", "--experiment", "selex")
     rows = json.loads(out)
     assert rows
     for row in rows:

@@ -71,8 +71,7 @@ def test_files_are_those_of_the_distribution(shared_data: Locate) -> None:
 def test_every_model_is_a_member_by_its_raw_bytes(published: dict[str, bytes]) -> None:
     listed = {model.name: (model.size, model.sha256) for model in sets()[SET].models}
     assert listed == {
-        f"deepbind:{name}": (len(content), hashlib.sha256(content).hexdigest())
-        for name, content in published.items()
+        f"deepbind:{name}": (len(content), hashlib.sha256(content).hexdigest()) for name, content in published.items()
     }
 
 
@@ -110,9 +109,7 @@ def test_one_model_from_a_mirror(mirror: Path, cache: Path, published: dict[str,
     assert not installed("deepbind:D00120.001")
 
 
-def test_an_archive_put_by_hand_needs_no_network(
-    mirror: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_archive_put_by_hand_needs_no_network(mirror: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.mkdir(parents=True)
     (cache / "params.tar.gz").write_bytes((mirror / SET / "params.tar.gz").read_bytes())
     monkeypatch.delenv("BIOCONV_DATA_MIRROR")

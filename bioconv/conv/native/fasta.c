@@ -99,9 +99,13 @@ int fasta_decode(const uint8_t *in, int64_t n, const uint8_t *classes, int simpl
         } else {
             int64_t stop = end;
             while (stop > i && (in[stop - 1] == '\r' || in[stop - 1] == ' ')) stop--;
-            if (!state->in_record && stop > i) {
-                status = NO_HEADER;
-                break;
+            if (!state->in_record) {
+                int64_t first = i;
+                while (first < stop && classes[in[first]] == BLANK) first++;
+                if (first < stop) {
+                    status = NO_HEADER;
+                    break;
+                }
             }
             int64_t written;
 #if BIOCONV_X86

@@ -3,9 +3,10 @@
  * A matrix is given as losses: how far each letter falls below the best letter of its column, as whole
  * numbers on a fine grid. A window is a hit when its losses add up to no more than the motif's budget.
  *
- * Most windows are ruled out on bytes: two columns per lookup in a 16-entry table of losses scaled so that
- * 254 is the budget and rounded down (so no hit is lost), added with saturation, the most telling pairs
- * first, leaving as soon as every window of a group is out. What remains is added up exactly.
+ * Most windows are ruled out on bytes: a word of two columns (three with AVX-512 VBMI) per lookup in a table
+ * of losses scaled so that 254 is the budget and rounded down (so no hit is lost), added with saturation, the
+ * most telling words first, leaving as soon as every window of a group is out. What remains is added up
+ * exactly.
  * Motifs of up to INDEX_WIDTH columns are looked up instead: all words within budget are listed once.
  */
 #include <limits.h>
@@ -33,10 +34,10 @@ typedef struct {
 } hits_t;
 
 typedef struct {
-    int32_t length, budget, pairs, prune; /* prune: pairs after which most groups are out */
+    int32_t length, budget, steps, prune; /* prune: words after which most groups are out */
     const int32_t *losses[2];             /* [length][4] per strand */
-    const uint8_t *tables;                /* [pairs][2 strands][16] */
-    const int32_t *offsets;               /* [pairs] */
+    const uint8_t *tables;                /* [steps][2 strands][4^span] */
+    const int32_t *offsets;               /* [steps] */
 } motif_t;
 
 typedef struct {
@@ -45,6 +46,7 @@ typedef struct {
 
 typedef struct {
     int n, strands, longest; /* strands: 1 forward, 2 reverse, 3 both */
+    int simd, span;          /* instructions used (kernels.h); letters of a word */
     motif_t *motifs;
     int scanned;             /* motifs ruled out on bytes */
     int32_t *scan_order;
@@ -68,44 +70,44 @@ static uint8_t scaled(int64_t loss, int32_t budget) {
     return budget ? (uint8_t)(loss * BUDGET / budget) : 0;
 }
 
-/* Table of one pair of columns (`second` NULL: the last column of an odd length stands alone). */
-static double pair_table(const int32_t *first, const int32_t *second, int32_t budget, uint8_t *table) {
+/* Table of the word of `span` letters over columns [j, j + span); columns beyond the last have no loss. */
+static double word_table(const int32_t *losses, int length, int j, int span, int32_t budget, uint8_t *table) {
     double power = 0;
-    for (int a = 0; a < 4; a++)
-        for (int b = 0; b < 4; b++) {
-            uint8_t value = scaled((int64_t)first[a] + (second ? second[b] : 0), budget);
-            table[a * 4 + b] = value;
-            power += value;
-        }
+    for (int word = 0; word < 1 << 2 * span; word++) {
+        int64_t loss = 0;
+        for (int k = 0; k < span && j + k < length; k++) loss += losses[4 * (j + k) + (word >> 2 * (span - 1 - k) & 3)];
+        power += table[word] = scaled(loss, budget);
+    }
     return power;
 }
 
 /* Windows of a group that are still in, on average, where a test for none at all pays: it mostly succeeds. */
 static const double FEW = 0.1;
 
-/* Share of random windows still in after the pairs so far; `mass` is the distribution of the byte sums. */
-static double narrow(double *mass, const uint8_t *table) {
+/* Share of random windows still in after the words so far; `mass` is the distribution of the byte sums. */
+static double narrow(double *mass, const uint8_t *table, int size) {
     double next[BUDGET + 1] = {0}, total = 0;
-    for (int t = 0; t < 16; t++) {
-        int step = table[t];
-        for (int s = 0; s + step <= BUDGET; s++) next[s + step] += mass[s] * 0.0625;
+    int uses[256] = {0};
+    for (int word = 0; word < size; word++) uses[table[word]]++;
+    for (int step = 0; step <= BUDGET; step++) {
+        if (!uses[step]) continue;
+        double share = (double)uses[step] / size;
+        for (int s = 0; s + step <= BUDGET; s++) next[s + step] += mass[s] * share;
     }
     for (int s = 0; s <= BUDGET; s++) total += mass[s] = next[s];
     return total;
 }
 
-/* Both strands take their pairs at the same places, so that one load of dimers serves the two. */
-static void build_motif(motif_t *motif, uint8_t *tables, int32_t *offsets) {
-    int length = motif->length, pairs = (length + 1) / 2;
-    double power[pairs];
-    uint8_t built[pairs][32];
-    int order[pairs];
-    for (int p = 0; p < pairs; p++) {
+/* Both strands take their words at the same places, so that one load of words serves the two. */
+static void build_motif(motif_t *motif, int span, uint8_t *tables, int32_t *offsets) {
+    int length = motif->length, steps = motif->steps, size = 1 << 2 * span;
+    double power[steps];
+    int order[steps];
+    uint8_t built[steps][128];
+    for (int p = 0; p < steps; p++) {
         power[p] = 0;
-        for (int strand = 0; strand < 2; strand++) {
-            const int32_t *losses = motif->losses[strand] + 8 * p;
-            power[p] += pair_table(losses, 2 * p + 1 < length ? losses + 4 : NULL, motif->budget, built[p] + 16 * strand);
-        }
+        for (int strand = 0; strand < 2; strand++)
+            power[p] += word_table(motif->losses[strand], length, span * p, span, motif->budget, built[p] + size * strand);
         order[p] = p;
         for (int k = p; k > 0 && power[order[k - 1]] < power[order[k]]; k--) {
             int swap = order[k];
@@ -113,12 +115,13 @@ static void build_motif(motif_t *motif, uint8_t *tables, int32_t *offsets) {
         }
     }
     double mass[2][BUDGET + 1] = {{1.0}, {1.0}};
-    motif->pairs = motif->prune = pairs;
-    for (int k = 0; k < pairs; k++) {
-        const uint8_t *table = memcpy(tables + 32 * k, built[order[k]], 32);
-        offsets[k] = 2 * order[k];
-        double left = GROUP * (narrow(mass[0], table) + narrow(mass[1], table + 16));
-        if (motif->prune == pairs && left < FEW) motif->prune = k + 1;
+    motif->prune = steps;
+    for (int k = 0; k < steps; k++) {
+        const uint8_t *table = memcpy(tables + 2 * size * k, built[order[k]], (size_t)(2 * size));
+        offsets[k] = span * order[k];
+        if (motif->prune < steps) continue;
+        double left = GROUP * (narrow(mass[0], table, size) + narrow(mass[1], table + size, size));
+        if (left < FEW) motif->prune = k + 1;
     }
     motif->tables = tables;
     motif->offsets = offsets;
@@ -211,25 +214,29 @@ void pwm_plan_free(plan_t *plan) {
     free(plan->motifs), free(plan->scan_order), free(plan);
 }
 
-/* losses: [sum of lengths][4]; budgets: -1 where nothing can be a hit. NULL: out of memory. */
-plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int32_t *budgets, int strands) {
-    int64_t columns = 0, pairs = 0, entries = 0;
-    int short_motifs = 0;
-    for (int m = 0; m < n; m++) columns += lengths[m], pairs += (lengths[m] + 1) / 2;
+/* losses: [sum of lengths][4]; budgets: -1 where nothing can be a hit; simd: the most to use (kernels.h).
+ * NULL: out of memory. */
+plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int32_t *budgets, int strands, int simd) {
+    int64_t columns = 0, steps = 0, entries = 0;
+    int short_motifs = 0, available = bioconv_simd_level();
+    if (simd > available) simd = available;
+    int span = simd >= SIMD_VBMI ? 3 : 2;
+    for (int m = 0; m < n; m++) columns += lengths[m], steps += (lengths[m] + span - 1) / span;
     plan_t *plan = calloc(1, sizeof *plan);
     if (!plan) return NULL;
-    plan->n = n, plan->strands = strands;
+    plan->n = n, plan->strands = strands, plan->simd = simd, plan->span = span;
     plan->motifs = calloc((size_t)n + 1, sizeof *plan->motifs);
     plan->scan_order = malloc(((size_t)n + 1) * sizeof *plan->scan_order);
     int32_t *forward = plan->memory[0] = malloc((size_t)columns * 16 + 16);
     int32_t *reverse = plan->memory[1] = malloc((size_t)columns * 16 + 16);
-    uint8_t *tables = plan->memory[2] = malloc((size_t)pairs * 32 + 32);
-    int32_t *offsets = plan->memory[3] = malloc((size_t)pairs * 4 + 4);
+    uint8_t *tables = plan->memory[2] = malloc((size_t)steps * (2 << 2 * span) + 1);
+    int32_t *offsets = plan->memory[3] = malloc((size_t)steps * 4 + 4);
     if (!plan->motifs || !plan->scan_order || !forward || !reverse || !tables || !offsets) goto fail;
     memcpy(forward, losses, (size_t)columns * 16);
     for (int m = 0; m < n; m++) {
         motif_t *motif = &plan->motifs[m];
         *motif = (motif_t){.length = lengths[m], .budget = budgets[m], .losses = {forward, reverse}};
+        motif->steps = (lengths[m] + span - 1) / span;
         reverse_losses(forward, lengths[m], reverse);
         forward += 4 * lengths[m], reverse += 4 * lengths[m];
         if (lengths[m] > plan->longest) plan->longest = lengths[m];
@@ -244,8 +251,8 @@ plan_t *pwm_plan(int n, const int32_t *lengths, const int32_t *losses, const int
     for (int m = 0; m < n; m++) {
         motif_t *motif = &plan->motifs[m];
         if (motif->budget < 0 || (plan->indexed && is_indexable(motif))) continue;
-        build_motif(motif, tables, offsets);
-        tables += 32 * motif->pairs, offsets += motif->pairs;
+        build_motif(motif, span, tables, offsets);
+        tables += motif->steps * (2 << 2 * span), offsets += motif->steps;
         plan->scan_order[plan->scanned++] = m;
     }
     return plan;
@@ -280,21 +287,22 @@ static int confirm(hits_t *hits, const motif_t *motif, const uint8_t *codes, int
 }
 
 typedef struct {
-    const uint8_t *codes, *dimers; /* dimers[i]: codes i and i+1 in four bits, unknown taken as A */
-    const uint8_t *alive;          /* per group: does any window start at a known letter */
-    int64_t from, to;              /* window starts */
-    int strands;
+    const uint8_t *codes, *words; /* words[i]: codes i and the next one or two, unknown taken as A */
+    const uint8_t *alive;         /* per group: does any window start at a known letter */
+    int64_t from, to;             /* window starts */
+    int strands, span;
 } block_t;
 
 static int scan_scalar(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+    const int size = 1 << 2 * block->span;
     for (int64_t i = block->from; i < block->to; i++) {
         if (block->codes[i] >= UNKNOWN) continue;
         for (int strand = 0; strand < 2; strand++) {
             if (!(block->strands >> strand & 1)) continue;
+            const uint8_t *table = motif->tables + size * strand;
             int sum = 0;
-            for (int p = 0; p < motif->pairs && sum <= BUDGET; p++)
-                sum += motif->tables[32 * p + 16 * strand +
-                                     block->dimers[i - block->from + motif->offsets[p]]];
+            for (int p = 0; p < motif->steps && sum <= BUDGET; p++)
+                sum += table[2 * size * p + block->words[i - block->from + motif->offsets[p]]];
             if (sum <= BUDGET && !confirm(hits, motif, block->codes, i, key + strand)) return 0;
         }
     }
@@ -302,77 +310,144 @@ static int scan_scalar(const block_t *block, const motif_t *motif, int32_t key, 
 }
 
 #if BIOCONV_X86
+#define INLINE static inline __attribute__((always_inline))
+
+/* Add up exactly what is still in among 64 windows: a bit per window. */
+static int confirm_bits(const block_t *block, const motif_t *motif, int32_t key, int64_t at, uint64_t in, hits_t *hits) {
+    for (; in; in &= in - 1) {
+        int64_t i = at + __builtin_ctzll(in);
+        if (i < block->to && !confirm(hits, motif, block->codes, i, key)) return 0;
+    }
+    return 1;
+}
+
 #define LANES 4 /* vectors of 32 windows in a group */
 
-TARGET_AVX2 static inline void add_pair(__m256i forward[LANES], __m256i reverse[LANES], const uint8_t *tables,
-                                        const uint8_t *dimers) {
+TARGET_AVX2 INLINE void add_pair(__m256i forward[LANES], __m256i reverse[LANES], const uint8_t *tables,
+                                 const uint8_t *words) {
     const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)tables));
     const __m256i mirrored = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + 16)));
     for (int v = 0; v < LANES; v++) {
-        const __m256i pairs = _mm256_loadu_si256((const __m256i *)(dimers + 32 * v));
+        const __m256i pairs = _mm256_loadu_si256((const __m256i *)(words + 32 * v));
         forward[v] = _mm256_adds_epu8(forward[v], _mm256_shuffle_epi8(table, pairs));
         reverse[v] = _mm256_adds_epu8(reverse[v], _mm256_shuffle_epi8(mirrored, pairs));
     }
 }
 
-TARGET_AVX2 static inline int all_out(const __m256i forward[LANES], const __m256i reverse[LANES]) {
+TARGET_AVX2 INLINE int all_out(const __m256i forward[LANES], const __m256i reverse[LANES]) {
     __m256i all = _mm256_and_si256(forward[0], reverse[0]);
     for (int v = 1; v < LANES; v++) all = _mm256_and_si256(all, _mm256_and_si256(forward[v], reverse[v]));
     return _mm256_testc_si256(all, _mm256_set1_epi8(-1));
 }
 
-TARGET_AVX2 static int confirm_group(const block_t *block, const motif_t *motif, int32_t key, int64_t at,
-                                     const __m256i sum[LANES], hits_t *hits) {
-    for (int v = 0; v < LANES; v++) {
-        uint32_t in = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(sum[v], _mm256_set1_epi8(-1)));
-        for (; in; in &= in - 1) {
-            int64_t i = at + 32 * v + __builtin_ctz(in);
-            if (i < block->to && !confirm(hits, motif, block->codes, i, key)) return 0;
-        }
-    }
-    return 1;
+TARGET_AVX2 INLINE uint64_t still_in(__m256i low, __m256i high) {
+    const __m256i out = _mm256_set1_epi8(-1);
+    uint32_t first = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, out));
+    uint32_t second = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, out));
+    return ~((uint64_t)second << 32 | first);
 }
 
-/* Rule out group by group; `prune` is a constant where this is inlined, so that the pairs before the first test
+/* Rule out group by group; `prune` is a constant where this is inlined, so that the words before the first test
  * are laid out one after the other. */
-TARGET_AVX2 static inline __attribute__((always_inline)) int scan_groups(const block_t *block, const motif_t *motif,
-                                                                         int32_t key, hits_t *hits, int prune) {
+TARGET_AVX2 INLINE int scan_pairs(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits, int prune) {
     const uint8_t *tables = motif->tables;
     const int32_t *offsets = motif->offsets;
-    const int pairs = motif->pairs, strands = block->strands;
+    const int steps = motif->steps, strands = block->strands;
     for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
         if (!block->alive[g]) continue;
-        const uint8_t *dimers = block->dimers + (at - block->from);
+        const uint8_t *words = block->words + (at - block->from);
         __m256i forward[LANES], reverse[LANES];
         for (int v = 0; v < LANES; v++) forward[v] = reverse[v] = _mm256_setzero_si256();
 #pragma GCC unroll 8
-        for (int p = 0; p < prune; p++) add_pair(forward, reverse, tables + 32 * p, dimers + offsets[p]);
+        for (int p = 0; p < prune; p++) add_pair(forward, reverse, tables + 32 * p, words + offsets[p]);
         int out = all_out(forward, reverse);
-        for (int p = prune; p < pairs && !out; p++) {
-            add_pair(forward, reverse, tables + 32 * p, dimers + offsets[p]);
+        for (int p = prune; p < steps && !out; p++) {
+            add_pair(forward, reverse, tables + 32 * p, words + offsets[p]);
             out = all_out(forward, reverse);
         }
         if (out) continue;
-        __m256i sums[2][LANES]; /* a copy, so that the sums themselves stay in registers */
-        memcpy(sums[0], forward, sizeof forward), memcpy(sums[1], reverse, sizeof reverse);
+        uint64_t in[2][2] = {{still_in(forward[0], forward[1]), still_in(forward[2], forward[3])},
+                             {still_in(reverse[0], reverse[1]), still_in(reverse[2], reverse[3])}};
         for (int strand = 0; strand < 2; strand++)
-            if (strands >> strand & 1 && !confirm_group(block, motif, key + strand, at, sums[strand], hits)) return 0;
+            for (int half = 0; half < 2; half++)
+                if (strands >> strand & 1 && !confirm_bits(block, motif, key + strand, at + 64 * half, in[strand][half], hits))
+                    return 0;
     }
     return 1;
 }
 
 TARGET_AVX2 static int scan_avx2(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
     switch (motif->prune) {
-    case 3: return scan_groups(block, motif, key, hits, 3);
-    case 4: return scan_groups(block, motif, key, hits, 4);
-    case 5: return scan_groups(block, motif, key, hits, 5);
-    case 6: return scan_groups(block, motif, key, hits, 6);
-    case 7: return scan_groups(block, motif, key, hits, 7);
-    case 8: return scan_groups(block, motif, key, hits, 8);
-    default: return scan_groups(block, motif, key, hits, motif->prune);
+    case 3: return scan_pairs(block, motif, key, hits, 3);
+    case 4: return scan_pairs(block, motif, key, hits, 4);
+    case 5: return scan_pairs(block, motif, key, hits, 5);
+    case 6: return scan_pairs(block, motif, key, hits, 6);
+    case 7: return scan_pairs(block, motif, key, hits, 7);
+    case 8: return scan_pairs(block, motif, key, hits, 8);
+    default: return scan_pairs(block, motif, key, hits, motif->prune);
+    }
+}
+
+/* As above, 64 windows to a vector and three letters to a word. */
+TARGET_VBMI INLINE void add_triple(__m512i sum[4], const uint8_t *tables, const uint8_t *words) {
+    const __m512i table = _mm512_loadu_si512(tables), mirrored = _mm512_loadu_si512(tables + 64);
+    for (int v = 0; v < 2; v++) {
+        const __m512i triples = _mm512_loadu_si512(words + 64 * v);
+        sum[v] = _mm512_adds_epu8(sum[v], _mm512_permutexvar_epi8(triples, table));
+        sum[2 + v] = _mm512_adds_epu8(sum[2 + v], _mm512_permutexvar_epi8(triples, mirrored));
+    }
+}
+
+TARGET_VBMI INLINE int any_in(const __m512i sum[4]) {
+    __m512i all = _mm512_and_si512(_mm512_and_si512(sum[0], sum[1]), _mm512_and_si512(sum[2], sum[3]));
+    return _mm512_cmpneq_epu8_mask(all, _mm512_set1_epi8(-1)) != 0;
+}
+
+TARGET_VBMI INLINE int scan_triples(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits, int prune) {
+    const uint8_t *tables = motif->tables;
+    const int32_t *offsets = motif->offsets;
+    const int steps = motif->steps, strands = block->strands;
+    for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
+        if (!block->alive[g]) continue;
+        const uint8_t *words = block->words + (at - block->from);
+        __m512i sum[4];
+        for (int v = 0; v < 4; v++) sum[v] = _mm512_setzero_si512();
+#pragma GCC unroll 8
+        for (int p = 0; p < prune; p++) add_triple(sum, tables + 128 * p, words + offsets[p]);
+        int in = any_in(sum);
+        for (int p = prune; p < steps && in; p++) {
+            add_triple(sum, tables + 128 * p, words + offsets[p]);
+            in = any_in(sum);
+        }
+        if (!in) continue;
+        uint64_t bits[4];
+        for (int v = 0; v < 4; v++) bits[v] = _mm512_cmpneq_epu8_mask(sum[v], _mm512_set1_epi8(-1));
+        for (int v = 0; v < 4; v++)
+            if (strands >> v / 2 & 1 && !confirm_bits(block, motif, key + v / 2, at + 64 * (v & 1), bits[v], hits)) return 0;
+    }
+    return 1;
+}
+
+TARGET_VBMI static int scan_vbmi(const block_t *block, const motif_t *motif, int32_t key, hits_t *hits) {
+    switch (motif->prune) {
+    case 2: return scan_triples(block, motif, key, hits, 2);
+    case 3: return scan_triples(block, motif, key, hits, 3);
+    case 4: return scan_triples(block, motif, key, hits, 4);
+    case 5: return scan_triples(block, motif, key, hits, 5);
+    case 6: return scan_triples(block, motif, key, hits, 6);
+    default: return scan_triples(block, motif, key, hits, motif->prune);
     }
 }
 #endif
+
+static int scan_motif(const plan_t *plan, const block_t *block, int m, hits_t *hits) {
+#if BIOCONV_X86
+    if (plan->simd >= SIMD_VBMI) return scan_vbmi(block, &plan->motifs[m], 2 * m, hits);
+    if (plan->simd >= SIMD_AVX2) return scan_avx2(block, &plan->motifs[m], 2 * m, hits);
+#endif
+    (void)plan;
+    return scan_scalar(block, &plan->motifs[m], 2 * m, hits);
+}
 
 /* Windows of the indexed motifs: one lookup per position for all of them. */
 static int scan_index(const block_t *block, const plan_t *plan, hits_t *hits) {
@@ -426,24 +501,31 @@ static void sort_hits(hit_t *items, hit_t *spare, int64_t n) {
     }
 }
 
-/* from: n codes and one more. */
-static inline void pair_codes(const uint8_t *from, int64_t n, uint8_t *dimers) {
-    for (int64_t i = 0; i < n; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+/* Write the words of `span` letters that begin at each of n codes; two more codes must follow. */
+static inline void spell_words(const uint8_t *restrict from, int64_t n, int span, uint8_t *restrict words) {
+    if (span == 3)
+        for (int64_t i = 0; i < n; i++)
+            words[i] = (uint8_t)((from[i] & 3) << 4 | (from[i + 1] & 3) << 2 | (from[i + 2] & 3));
+    else
+        for (int64_t i = 0; i < n; i++) words[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
 }
 
 #if BIOCONV_X86
-TARGET_AVX2 static void pair_codes_avx2(const uint8_t *restrict from, int64_t n, uint8_t *restrict dimers) {
-    for (int64_t i = 0; i < n; i++) dimers[i] = (uint8_t)((from[i] & 3) << 2 | (from[i + 1] & 3));
+TARGET_AVX2 static void spell_words_avx2(const uint8_t *restrict from, int64_t n, int span, uint8_t *restrict words) {
+    spell_words(from, n, span, words);
 }
 #endif
 
-static void prepare_block(block_t *block, int64_t n, int longest, uint8_t *dimers, uint8_t *alive) {
-    const uint8_t *codes = block->codes;
+static void prepare_block(block_t *block, int64_t n, int longest, int simd, uint8_t *words, uint8_t *alive) {
+    const uint8_t *codes = block->codes, *from = codes + block->from;
     int64_t need = block->to - block->from + longest + GROUP, have = n - block->from < need ? n - block->from : need;
-    const uint8_t *from = codes + block->from;
-    if (bioconv_simd_level()) pair_codes_avx2(from, have, dimers);
-    else pair_codes(from, have, dimers);
-    memset(dimers + have, 0, (size_t)(need - have));
+#if BIOCONV_X86
+    if (simd >= SIMD_AVX2) spell_words_avx2(from, have, block->span, words);
+    else
+#endif
+        spell_words(from, have, block->span, words);
+    (void)simd;
+    memset(words + have, 0, (size_t)(need - have));
     for (int64_t at = block->from, g = 0; at < block->to; at += GROUP, g++) {
         int64_t i = at, end = at + GROUP < n ? at + GROUP : n;
         while (i < end && codes[i] >= UNKNOWN) i++;
@@ -461,29 +543,19 @@ int64_t pwm_scan(const plan_t *plan, const uint8_t *codes, int64_t n, int64_t st
                  int64_t capacity, int64_t *next) {
     hits_t hits = {0};
     int64_t written = 0, status = 0;
-    int simd = bioconv_simd_level();
-    uint8_t *dimers = malloc(BLOCK + (size_t)plan->longest + GROUP), alive[BLOCK / GROUP];
+    uint8_t *words = malloc(BLOCK + (size_t)plan->longest + GROUP), alive[BLOCK / GROUP];
     hit_t *spare = NULL;
     int64_t spare_size = 0;
-    if (!dimers) return -1;
+    if (!words) return -1;
     *next = start;
     for (int64_t from = start; from < limit; from = *next) {
         int64_t to = limit - from > BLOCK ? from + BLOCK : limit;
-        block_t block = {codes, dimers, alive, from, to, plan->strands};
+        block_t block = {codes, words, alive, from, to, plan->strands, plan->span};
         hits.count = 0;
-        prepare_block(&block, n, plan->longest, dimers, alive);
+        prepare_block(&block, n, plan->longest, plan->simd, words, alive);
         if (plan->indexed && !scan_index(&block, plan, &hits)) goto fail;
-        for (int k = 0; k < plan->scanned; k++) {
-            int m = plan->scan_order[k];
-#if BIOCONV_X86
-            int ok = simd ? scan_avx2(&block, &plan->motifs[m], 2 * m, &hits)
-                          : scan_scalar(&block, &plan->motifs[m], 2 * m, &hits);
-#else
-            (void)simd;
-            int ok = scan_scalar(&block, &plan->motifs[m], 2 * m, &hits);
-#endif
-            if (!ok) goto fail;
-        }
+        for (int k = 0; k < plan->scanned; k++)
+            if (!scan_motif(plan, &block, plan->scan_order[k], &hits)) goto fail;
         if (written + hits.count > capacity) {
             status = written ? 0 : -hits.count - 1;
             break;
@@ -498,10 +570,10 @@ int64_t pwm_scan(const plan_t *plan, const uint8_t *codes, int64_t n, int64_t st
         written += hits.count;
         *next = to;
     }
-    free(dimers), free(spare), free(hits.items);
+    free(words), free(spare), free(hits.items);
     return status ? status : written;
 fail:
-    free(dimers), free(spare), free(hits.items);
+    free(words), free(spare), free(hits.items);
     return -1;
 }
 

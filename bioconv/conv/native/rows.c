@@ -92,7 +92,7 @@ static char *put_general(char *to, double value, int digits) {
 /* min(1000, -10 log10 p), as BED and GFF3 scores are written. */
 static char *put_ten_log(char *to, double p) {
     double score = p > 0 ? -10 * log10(p) : 1000;
-    return put_general(to, score > 1000 ? 1000 : score < 0 ? 0 : score, 4);
+    return put_general(to, score > 1000 ? 1000 : score <= 0 ? 0 : score, 4);
 }
 
 /* Write rows [from, to); program: (instruction, argument) pairs. `out` must be large enough: the caller adds up

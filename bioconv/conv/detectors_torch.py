@@ -1,0 +1,125 @@
+"""The scores of `detectors` in torch, on any device: one convolution serves all windows that overlap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from bioconv.conv.detectors import Detectors
+
+CHUNK = 16384  # windows at once: measured fastest on a processor (4k and 64k are slower); small for a GPU's memory
+
+
+@torch.inference_mode()
+def scores(
+    codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool], device: str
+) -> NDArray[np.float32]:
+    """Return (N, S) scores of the windows of a grid (window, stride, padded)."""
+    window, stride, padded = grid
+    count = max(0, (len(codes) - window) // stride + 1)
+    out = np.empty((count, detectors.strands), np.float32)
+    network = _Network(detectors, padded, device)
+    # Few windows of many letters each must not fill the memory either.
+    batch = CHUNK if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
+    for first in range(0, count, batch):
+        some = min(batch, count - first)
+        part = codes[first * stride : (first + some - 1) * stride + window]
+        letters = network.letters(part)
+        separate = stride != 1 or window < detectors.length or some == 1
+        score = network.separate(letters, window, stride) if separate else network.sliding(letters, window)
+        out[first : first + some] = score.cpu().numpy()
+    return out
+
+
+class _Network:
+    """The network's tensors on a device; letters are (4, n), responses (S D, positions)."""
+
+    def __init__(self, detectors: Detectors, padded: bool, device: str) -> None:
+        self.padded, self.average, self.length = padded, detectors.average_pooling, detectors.length
+        self.strands, self.count = detectors.strands, detectors.count
+        filters = np.ascontiguousarray(detectors.stranded_filters().reshape(-1, 4, detectors.length))
+        self.filters = torch.from_numpy(filters).to(device)
+        self.thresholds = torch.from_numpy(np.tile(detectors.thresholds, self.strands)).to(device)
+        self.weights1 = torch.from_numpy(detectors.weights1).to(device)
+        self.biases1 = torch.from_numpy(detectors.biases1).to(device)
+        self.weights2 = None if detectors.weights2 is None else torch.from_numpy(detectors.weights2).to(device)
+        self.bias2 = detectors.bias2
+
+    def letters(self, codes: NDArray[np.uint8]) -> Tensor:
+        one_hot = torch.cat([torch.eye(4), torch.full((1, 4), 0.25)]).to(self.filters.device)
+        return one_hot[torch.from_numpy(codes).to(self.filters.device).long()].T.contiguous()
+
+    def separate(self, letters: Tensor, window: int, stride: int) -> Tensor:
+        """Score every window on its own: (N, S)."""
+        windows = letters.unfold(1, window, stride).transpose(0, 1)  # (N, 4, W)
+        if self.padded:
+            windows = functional.pad(windows, (self.length - 1,) * 2, value=0.25)
+        values = functional.conv1d(windows, self.filters, self.thresholds).relu()
+        return self.head(values.amax(2).T, values.mean(2).T if self.average else None)
+
+    def sliding(self, letters: Tensor, window: int) -> Tensor:
+        """Score all windows of a stretch with one convolution: (N, S)."""
+        inside = window - self.length + 1
+        values = functional.conv1d(letters[None], self.filters, self.thresholds)[0].relu()
+        top = sliding_maximum(values, inside)
+        total = _sliding_sum(values, inside) if self.average else None
+        if self.padded:
+            top, total = self._overhangs(letters, window, top, total)
+            inside = window + self.length - 1
+        return self.head(top, None if total is None else total / inside)
+
+    def _overhangs(
+        self, letters: Tensor, window: int, top: Tensor, total: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Add the positions where a detector hangs over a window's end: k letters inside, the others unknown."""
+        m, windows = self.length, top.shape[1]
+        unknown = self.filters.mean(1)  # (S D, m)
+        for k in range(1, m):
+            left = letters[:, : windows + k - 1], self.filters[:, :, m - k :], unknown[:, : m - k]
+            last = letters[:, window - k :], self.filters[:, :, :k], unknown[:, k:]
+            for some, filters, outside in (left, last):
+                values = functional.conv1d(some[None], filters, self.thresholds + outside.sum(1))[0].relu()
+                top = torch.maximum(top, values)
+                total = None if total is None else total + values
+        return top, total
+
+    def head(self, top: Tensor, mean: Tensor | None) -> Tensor:
+        """Turn (S D, N) pooled features into (N, S) scores."""
+        pooled = top.reshape(self.strands, self.count, -1)
+        if mean is not None:
+            both = torch.stack([pooled, mean.reshape(pooled.shape)], dim=2)
+            pooled = both.reshape(self.strands, 2 * self.count, -1)
+        hidden = torch.matmul(self.weights1.T, pooled) + self.biases1[:, None]
+        score = hidden[:, 0] if self.weights2 is None else torch.matmul(self.weights2, hidden.relu())
+        return (score + self.bias2).T
+
+
+def sliding_maximum(values: Tensor, width: int) -> Tensor:
+    """Maximum of every `width` neighbours along the last axis, by doubling: log2(width) passes."""
+    reach = 1
+    while reach * 2 <= width:
+        values = torch.maximum(values[..., :-reach], values[..., reach:])
+        reach *= 2
+    if reach < width:
+        values = torch.maximum(values[..., : values.shape[-1] - (width - reach)], values[..., width - reach :])
+    return values
+
+
+def _sliding_sum(values: Tensor, width: int) -> Tensor:
+    """Sum of every `width` neighbours, from sums of 1, 2, 4, ... (no running sum, so no error that grows)."""
+    windows = values.shape[-1] - width + 1
+    total, offset, reach = torch.zeros_like(values[..., :windows]), 0, 1
+    while True:
+        if width & reach:
+            total = total + values[..., offset : offset + windows]
+            offset += reach
+        if reach * 2 > width:
+            return total
+        values = values[..., :-reach] + values[..., reach:]
+        reach *= 2
