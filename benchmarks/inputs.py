@@ -1,12 +1,13 @@
-"""The real inputs of the benchmarks: E. coli's genome, JASPAR's motifs, and longer sequences made of the genome."""
+"""Inputs of the benchmarks: E. coli's genome, JASPAR's motifs, longer sequences made of the genome."""
 
 from __future__ import annotations
 
 import argparse
 import gzip
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ GENOME = "GCF_000005845.2_ASM584v2_genomic.fna.gz"
 MOTIFS = "jaspar:2024/vertebrates"
 P = 1e-4
 UNIFORM = np.full(4, 0.25)
+LINE = 60
 MUTATED = 0.05
 """Share of the bases that differ between a tile and the genome."""
 
@@ -38,13 +40,12 @@ def genome_path(given: Path | None) -> Path:
 
 def read_genome(path: Path) -> str:
     """Return the one record's letters, upper case."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as stream:
-        return "".join(line.strip() for line in stream if not line.startswith(">")).upper()
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return "".join(line for line in data.decode().split("\n") if not line.startswith(">")).upper()
 
 
 def tiles(genome: str, length: int, *, seed: int = 1) -> Iterator[NDArray[np.uint8]]:
-    """Yield copies of the genome as base codes until `length` is reached; all but the first mutated at random."""
+    """Yield copies of the genome as base codes, `length` in all; all but the first are mutated."""
     codes = encode(genome)
     random = np.random.default_rng(seed)
     done = 0
@@ -77,9 +78,8 @@ def write_meme(path: Path, motifs: Sequence[Motif]) -> None:
         stream.write("Background letter frequencies\nA 0.25 C 0.25 G 0.25 T 0.25\n\n")
         for motif in motifs:
             stream.write(f"MOTIF {motif.name} {motif.alt}\n")
-            stream.write(
-                f"letter-probability matrix: alength= 4 w= {len(motif.frequencies)} nsites= {motif.sites:g} E= 0\n"
-            )
+            width = len(motif.frequencies)
+            stream.write(f"letter-probability matrix: alength= 4 w= {width} nsites= {motif.sites:g} E= 0\n")
             stream.writelines(" ".join(f"{share:.8f}" for share in row) + "\n" for row in motif.frequencies)
             stream.write("\n")
 
@@ -94,8 +94,16 @@ def write_jaspar(path: Path, motifs: Sequence[Motif]) -> None:
                 stream.write(f"{base}  [ {' '.join(map(str, row))} ]\n")
 
 
-def write_fasta(path: Path, name: str, genome: str) -> None:
-    """Write one record, 80 letters a line."""
-    with path.open("w") as stream:
-        stream.write(f">{name}\n")
-        stream.writelines(genome[at : at + 80] + "\n" for at in range(0, len(genome), 80))
+def write_record(stream: BinaryIO, name: str, pieces: Iterable[NDArray[np.uint8]]) -> None:
+    """Write one FASTA record from pieces of base codes, 60 letters a line, a piece at a time."""
+    letters = np.frombuffer(b"ACGTN", dtype=np.uint8)
+    stream.write(f">{name}\n".encode())
+    rest = np.empty(0, np.uint8)
+    for piece in pieces:
+        text = np.concatenate([rest, letters[piece]])
+        whole = len(text) // LINE * LINE
+        rows = np.full((whole // LINE, LINE + 1), ord("\n"), np.uint8)
+        rows[:, :LINE] = text[:whole].reshape(-1, LINE)
+        stream.write(rows.tobytes())
+        rest = text[whole:]
+    stream.write(rest.tobytes() + b"\n" * bool(len(rest)))

@@ -2,9 +2,9 @@
 
 Claimed: at most 400 MB resident, whatever the number of threads.
 
-The file is E. coli's genome over and over, 5 % of the bases of every copy but the first drawn anew (seeded), cut
-into seven records, one of 250 million bases, 60 letters a line. It needs 1 GB in the temporary folder (TMPDIR), the
-scan's own temporary file and its output some more: about 5 GB in all.
+The file is E. coli's genome over and over, 5 % of the bases of every copy but the first drawn anew
+(seeded), cut into seven records, one of 250 million bases, 60 letters a line. It needs 1 GB in the
+temporary folder (TMPDIR), the scan's own temporary file and its output some more: about 5 GB in all.
 
 Run: python benchmarks/scan_memory.py [--genome FILE] [--megabases 1000] (see README.md)
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -22,33 +21,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import inputs
-import numpy as np
 import timing
 
 HERE = Path(__file__).parent
 SHARES = (0.25, 0.2, 0.18, 0.15, 0.12, 0.07, 0.03)
-LINE = 60
-STARTER = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 def write_records(path: Path, genome: str, length: int) -> None:
-    letters = np.frombuffer(b"ACGTN", dtype=np.uint8)
     with path.open("wb") as stream:
-        for number, share in enumerate(SHARES):
-            stream.write(f">record{number + 1}\n".encode())
-            rest = np.empty(0, np.uint8)
-            for tile in inputs.tiles(genome, int(share * length), seed=number):
-                text = np.concatenate([rest, letters[tile]])
-                whole = len(text) // LINE * LINE
-                rows = np.full((whole // LINE, LINE + 1), ord("\n"), np.uint8)
-                rows[:, :LINE] = text[:whole].reshape(-1, LINE)
-                stream.write(rows.tobytes())
-                rest = text[whole:]
-            stream.write(rest.tobytes() + b"\n" * bool(len(rest)))
+        for number, share in enumerate(SHARES, 1):
+            inputs.write_record(stream, f"record{number}", inputs.tiles(genome, int(share * length), seed=number))
 
 
 class DiskWatch:
-    """The most space used in a folder by files without a name (unlinked), seen twice a second."""
+    """The most by which the use of a folder's disk grows, seen twice a second."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._stop, self.most = folder, threading.Event(), 0
@@ -72,23 +58,30 @@ class DiskWatch:
 
 def measure(folder: Path, threads: int) -> list[str]:
     output = folder / "hits.tsv"
-    command = [sys.executable, "-m", "bioconv", "scan", "-m", str(folder / "motifs.meme"), str(folder / "large.fa")]
-    command += ["-o", str(output), "--threads", str(threads), "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "bioconv",
+        "scan",
+        "--quiet",
+        "--threads",
+        str(threads),
+        "-o",
+        str(output),
+    ]
+    command += ["-m", str(folder / "motifs.meme"), str(folder / "large.fa")]
     path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")]))
     watch = DiskWatch(folder)
-    # A small process starts it, because a program's largest size begins with that of the process it came from.
-    took = timing.run_program(
-        [sys.executable, "-S", "-c", STARTER, *command],
-        {"PYTHONPATH": path, "TMPDIR": str(folder), "OMP_NUM_THREADS": "1"},
-    )
+    took = timing.run_program(command, {"PYTHONPATH": path, "TMPDIR": str(folder)})
     disk = watch.end()
     size = output.stat().st_size
-    hits = int(subprocess.run(["wc", "-l", str(output)], capture_output=True, check=True).stdout.split()[0]) - 2
+    with output.open("rb") as stream:
+        hits = sum(1 for _ in stream) - 2
     output.unlink()
     time.sleep(1)  # until the disk has freed it
     return [
-        str(threads), f"{took.peak:.0f}", f"{took.wall:.1f}", f"{took.cpu:.1f}", f"{hits:,}", f"{size / 1e6:,.0f}",
-        f"{max(0, disk - size) / 1e6:,.0f}",
+        str(threads), f"{took.peak:.0f}", f"{took.wall:.1f}", f"{took.cpu:.1f}", f"{hits:,}",
+        f"{size / 1e6:,.0f}", f"{max(0, disk - size) / 1e6:,.0f}",
     ]  # fmt: skip
 
 
@@ -108,11 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         __file__,
         [
             "# Memory\n",
-            f"A FASTA of {size / 1e9:.2f} GB: E. coli tiled, {inputs.MUTATED:.0%} of the bases of every copy but the first "
-            f"drawn anew (seeded), in {len(SHARES)} records, the longest of {SHARES[0] * given.megabases:.0f} million bases; 100 "
-            f"motifs of JASPAR 2024 CORE vertebrates, p <= {inputs.P:g}, default options. {timing.machine()}.\n",
-            "Peak: largest resident set of the process as the kernel counts it. Temporary disk: the most the disk's use "
-            "grew during the run, less the output (seen twice a second; other programs on the disk count too).\n",
+            f"A FASTA of {size / 1e9:.2f} GB: E. coli tiled, {inputs.MUTATED:.0%} of the bases of every "
+            f"copy but the first drawn anew (seeded), in {len(SHARES)} records, the longest of "
+            f"{SHARES[0] * given.megabases:.0f} million bases; 100 motifs of JASPAR 2024 CORE "
+            f"vertebrates, p <= {inputs.P:g}, default options. {timing.machine()}.\n",
+            "Peak: largest resident set of the process as the kernel counts it. Temporary disk: the "
+            "most the disk's use grew during the run, less the output (seen twice a second; other "
+            "programs on the disk count too).\n",
             timing.table(["threads", "peak MB", "wall s", "CPU s", "hits", "output MB", "temporary disk MB"], rows),
         ],
     )

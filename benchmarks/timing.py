@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Seconds = dict[str, list[float]]
+_LOAD = os.getloadavg()[0]
 
 
 def interleave(tasks: Mapping[str, Callable[[], object]], rounds: int) -> Seconds:
-    """Run every task once per round, after one unrecorded round; return the wall seconds of each round."""
+    """Run every task once per round, after one unrecorded round; return the wall seconds."""
     seconds: Seconds = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():
@@ -36,22 +38,27 @@ class Spent:
     peak: float
 
 
+# A small process starts it: the largest resident set of a program begins with that of its starter.
+_LAUNCHER = """
+import os, sys, time
+begin = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as said:
+    print(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, file=said)
+sys.exit(status != 0)
+"""
+
+
 def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
-    """Run a program to its end; its stderr is shown only if it fails."""
-    with tempfile.TemporaryFile() as said:
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **(environment or {})}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            message = f"{' '.join(command)}: exit {process.returncode}\n{said.read().decode()}"
+    """Run a program (its path and arguments) to its end; its stderr is shown only if it fails."""
+    with tempfile.NamedTemporaryFile("r") as said:
+        launcher = [sys.executable, "-S", "-c", _LAUNCHER, said.name, *command]
+        done = subprocess.run(launcher, env={**os.environ, **(environment or {})}, capture_output=True, text=True)
+        if done.returncode:
+            message = f"{' '.join(command)} failed:\n{done.stderr}"
             raise SystemExit(message)
-    scale = 1 if platform.system() == "Darwin" else 1024
-    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale / 1e6)
+        wall, cpu, peak = map(float, said.read().split())
+    return Spent(wall, cpu, peak * (1 if platform.system() == "Darwin" else 1024) / 1e6)
 
 
 def interleave_programs(programs: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[str, list[Spent]]:
@@ -86,16 +93,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def machine() -> str:
-    """Return processor, Python, and how busy the machine was: the load says whether the figures can be trusted."""
-    name = platform.processor() or platform.machine()
+    """Return processor, Python, and the load before the script began: how far the figures can be trusted."""
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = models[0] if models else name
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return (
-        f"{name}, {os.cpu_count()} cores; {platform.python_implementation()} {platform.python_version()}; load {load}"
-    )
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = models[0] if models else platform.processor() or platform.machine()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{name}, {os.cpu_count()} cores; {python}; load {_LOAD:.1f} at the start"
 
 
 def write_report(script: str, parts: Sequence[str]) -> None:

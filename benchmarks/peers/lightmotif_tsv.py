@@ -1,6 +1,7 @@
 """FASTA to TSV with lightmotif 0.10.1: python lightmotif_tsv.py MOTIFS.jaspar SEQUENCES.fa OUT.tsv P."""
 
 import sys
+from pathlib import Path
 
 import lightmotif
 from sequences import COLUMNS, read_fasta, reverse_complement
@@ -14,7 +15,7 @@ def main(motifs: str, sequences: str, output: str, p: float) -> None:
         pssm = motif.counts.normalize(PSEUDOCOUNT).log_odds()
         threshold = pssm.score(p)
         scorers.append((motif.name, motif.description or "", pssm, pssm.reverse_complement(), threshold))
-    with open(output, "w") as stream:
+    with Path(output).open("w") as stream:
         stream.write(COLUMNS)
         for name, letters in read_fasta(sequences):
             striped = lightmotif.stripe(letters)
@@ -28,9 +29,8 @@ def main(motifs: str, sequences: str, output: str, p: float) -> None:
                         matched = letters[at : at + length]
                         if strand == "-":
                             matched = reverse_complement(matched)
-                        rows.append(
-                            f"{head}{at + 1}\t{at + length}\t{strand}\t{score:.6g}\t{p_value(score):.3g}\t\t{matched}\n"
-                        )
+                        p_hit = f"{p_value(score):.3g}"
+                        rows.append(f"{head}{at + 1}\t{at + length}\t{strand}\t{score:.6g}\t{p_hit}\t\t{matched}\n")
                     stream.write("".join(rows))
 
 

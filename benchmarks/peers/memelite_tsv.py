@@ -1,16 +1,18 @@
-"""FASTA to TSV with memelite 0.5.0, which returns no matched letters: python memelite_tsv.py MOTIFS.meme SEQUENCES.fa OUT.tsv P.
+"""FASTA to TSV with memelite 0.5.0: python memelite_tsv.py MOTIFS.meme SEQUENCES.fa OUT.tsv P.
 
+It returns no matched letters.
 Threads: the environment variable NUMBA_NUM_THREADS.
 """
 
 import sys
+from pathlib import Path
 
 from memelite.fimo import fimo
 from sequences import COLUMNS
 
 
 def main(motifs: str, sequences: str, output: str, p: float) -> None:
-    with open(output, "w") as stream:
+    with Path(output).open("w") as stream:
         stream.write(COLUMNS)
         for hits in fimo(motifs, sequences, threshold=p):
             if not len(hits):
@@ -20,8 +22,8 @@ def main(motifs: str, sequences: str, output: str, p: float) -> None:
             columns = zip(*(hits[name].tolist() for name in names), strict=True)
             stream.write(
                 "".join(
-                    f"{motif_id}\t{alt}\t{name}\t{start + 1}\t{end}\t{strand}\t{score:.6g}\t{p_value:.3g}\t\t\n"
-                    for name, start, end, strand, score, p_value in columns
+                    f"{motif_id}\t{alt}\t{name}\t{start + 1}\t{end}\t{strand}\t{score:.6g}\t{p_hit:.3g}\t\t\n"
+                    for name, start, end, strand, score, p_hit in columns
                 )
             )
 

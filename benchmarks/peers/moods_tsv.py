@@ -1,6 +1,10 @@
-"""FASTA to TSV with MOODS 1.9.4.1, which has no p-values: python moods_tsv.py MOTIFS.jaspar SEQUENCES.fa OUT.tsv P."""
+"""FASTA to TSV with MOODS 1.9.4.1: python moods_tsv.py MOTIFS.jaspar SEQUENCES.fa OUT.tsv P.
+
+It has no p-values of hits.
+"""
 
 import sys
+from pathlib import Path
 
 import MOODS.scan
 import MOODS.tools
@@ -22,7 +26,7 @@ def main(motifs: str, sequences: str, output: str, p: float) -> None:
             thresholds.append(threshold)
     scanner = MOODS.scan.Scanner(WINDOW)
     scanner.set_motifs(matrices, background, thresholds)
-    with open(output, "w") as stream:
+    with Path(output).open("w") as stream:
         stream.write(COLUMNS)
         for name, letters in read_fasta(sequences):
             for (motif_id, alt, strand, length), hits in zip(names, scanner.scan(letters), strict=True):

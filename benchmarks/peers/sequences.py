@@ -1,6 +1,7 @@
 """What the peers' programs share: reading FASTA and JASPAR files in plain Python."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 COLUMNS = "motif_id\tmotif_alt_id\tsequence_name\tstart\tstop\tstrand\tscore\tp-value\tq-value\tmatched_sequence\n"
 _COMPLEMENTS = str.maketrans("ACGTN", "TGCAN")
@@ -12,7 +13,7 @@ def reverse_complement(letters: str) -> str:
 
 def read_fasta(path: str) -> Iterator[tuple[str, str]]:
     """Yield names and upper-case letters."""
-    with open(path) as stream:
+    with Path(path).open() as stream:
         for record in stream.read().split(">")[1:]:
             head, _, body = record.partition("\n")
             yield head.split()[0], body.replace("\n", "").upper()
@@ -20,7 +21,7 @@ def read_fasta(path: str) -> Iterator[tuple[str, str]]:
 
 def read_jaspar(path: str) -> Iterator[tuple[str, str, list[list[float]]]]:
     """Yield identifier, name and counts, four rows A, C, G, T."""
-    with open(path) as stream:
+    with Path(path).open() as stream:
         for record in stream.read().split(">")[1:]:
             head, *rows = record.strip().split("\n")
             motif_id, _, alt = head.partition("\t")
