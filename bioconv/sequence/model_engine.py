@@ -88,10 +88,11 @@ class ModelEngine:
         """Return model, window and null distribution."""
         null = "model's own" if self._own_null() else ",".join(f"{share:.6g}" for share in self._background)
         mode = "deepbind-compat" if self._compat else f"{self.window}{'n' if self._padded else ''}"
+        name = self._model.name
         return {
-            f"model:{self._model.name}": f"sha256:{self._model.digest()[:16]}",
-            f"window:{self._model.name}": mode,
-            f"null:{self._model.name}": null.replace(" ", "_"),
+            f"model:{name}": f"sha256:{self._model.digest()[:16]}",
+            f"window:{name}": mode,
+            f"null:{name}": None if self._compat else null.replace(" ", "_"),
             "device": self._device,
             "p": f"{self._options.p:g}",
             "strand": self._options.strand,
