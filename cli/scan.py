@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -105,10 +107,17 @@ def command(
 
     SEQUENCES are FASTA files, plain, gzip or bgzip; - is stdin. Give motifs (--motifs), a model (--model), or both.
     """
+    # Start fast: a scan does no linear algebra in NumPy, whose threads take longer to start than a small scan lasts,
+    # and there is no garbage to look for while modules are imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.disable()
     from bioconv.outputs import open_output
     from bioconv.sequence.options import ScanOptions
     from bioconv.sequence.pipeline import ScanRun
     from bioconv.sequence.scan import build_engines
+
+    gc.enable()
+    gc.freeze()
 
     form, output, track, max_failures, no_header, events = (
         given.pop(name) for name in ("form", "output", "track", "max_failures", "no_header", "events")
