@@ -186,30 +186,27 @@ int64_t tail_by_sums(int length, const int32_t *losses, const double *background
 
 void tail_free(level_t *levels) { free(levels); }
 
+/* First place in [first, last) whose value is not below x; x is not above the last. No branch depends on x: a wrong
+ * guess would cost more than the comparisons saved. */
+#define FIRST_NOT_BELOW(name, type)                                                       \
+    static inline int64_t name(const type *values, int64_t first, int64_t last, type x) { \
+        const type *base = values + first;                                                \
+        for (int64_t n = last - first; n > 1; n -= n / 2)                                 \
+            base += base[n / 2 - 1] < x ? n / 2 : 0;                                      \
+        return base - values;                                                             \
+    }
+FIRST_NOT_BELOW(find_loss, int32_t)
+FIRST_NOT_BELOW(find_p, double)
+
 /* p[k]: probability of the level with losses[k] in motif motifs[k]; first[m]: where motif m's levels start. */
 void tail_lookup(int64_t n, const int32_t *motifs, const int32_t *losses, const int64_t *first,
                  const int32_t *level_losses, const double *level_p, double *p) {
-    for (int64_t k = 0; k < n; k++) {
-        int64_t low = first[motifs[k]], high = first[motifs[k] + 1] - 1;
-        while (low < high) {
-            int64_t mid = (low + high) / 2;
-            if (level_losses[mid] < losses[k]) low = mid + 1;
-            else high = mid;
-        }
-        p[k] = level_p[low];
-    }
+    for (int64_t k = 0; k < n; k++)
+        p[k] = level_p[find_loss(level_losses, first[motifs[k]], first[motifs[k] + 1], losses[k])];
 }
 
 /* out[k]: the value of the level with probability p[k] in motif motifs[k]; first[m]: where motif m's levels start. */
 void level_lookup(int64_t n, const int32_t *motifs, const double *p, const int64_t *first, const double *level_p,
                   const double *values, double *out) {
-    for (int64_t k = 0; k < n; k++) {
-        int64_t low = first[motifs[k]], high = first[motifs[k] + 1] - 1;
-        while (low < high) {
-            int64_t mid = (low + high) / 2;
-            if (level_p[mid] < p[k]) low = mid + 1;
-            else high = mid;
-        }
-        out[k] = values[low];
-    }
+    for (int64_t k = 0; k < n; k++) out[k] = values[find_p(level_p, first[motifs[k]], first[motifs[k] + 1], p[k])];
 }
