@@ -22,7 +22,7 @@ from bioconv.sequence.fasta import Chunk, FastaReader
 from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
 from bioconv.sequence.qvalues import FalseDiscovery
-from bioconv.sequence.regions import check_length, read_regions, read_texts, to_genome
+from bioconv.sequence.regions import check_length, parse_header, read_regions, read_texts, to_genome
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -182,6 +182,9 @@ class ScanRun:
 
     def _see(self, chunk: Chunk) -> None:
         """Note the lengths of the records that this chunk completes."""
+        if self.options.genomic_coords:
+            for record in chunk.records:
+                parse_header(record.name, record.source)
         for record in chunk.records[: len(chunk.records) - chunk.open]:
             self.summary.longest = max(self.summary.longest, record.length)
             if self.options.genomic_coords:

@@ -41,8 +41,8 @@ class Region:
     strand: str = "+"
 
 
-def parse_header(name: str) -> Region:
-    """Read `chr:start-end(strand)` as bedtools getfasta writes it: 0-based half-open.
+def parse_header(name: str, source: str = "") -> Region:
+    """Read `chr:start-end(strand)` as bedtools getfasta writes it: 0-based half-open; source: for the message.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def parse_header(name: str) -> Region:
     """
     match = _HEADER.match(name)
     if match is None or int(match["start"]) >= int(match["end"]):
-        message = f"record {name!r}: --genomic-coords expects headers like 'chr1:0-100' or 'chr1:0-100(-)'"
+        message = f"{source}, record {name!r}: --genomic-coords expects headers like 'chr1:0-100' or 'chr1:0-100(-)'"
         raise InputError(message)
     return Region(match["name"], int(match["start"]), int(match["end"]), match["strand"] or "+")
 
@@ -63,7 +63,7 @@ def check_length(record: Record) -> None:
     ------
     InputError
     """
-    region = parse_header(record.name)
+    region = parse_header(record.name, record.source)
     if record.length != region.end - region.start:
         message = (
             f"{record.source}, record {record.name!r}: the header's interval has {region.end - region.start} bases "

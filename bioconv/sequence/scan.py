@@ -34,7 +34,7 @@ def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArra
 def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:
     counts = np.zeros(4, dtype=np.int64)
     for source in sources:
-        if str(source) == "-":
+        if source == "-":
             message = "--background input reads the sequences twice and cannot be used with stdin; give a file"
             raise OptionError(message)
         try:
@@ -67,7 +67,9 @@ class Hits:
         try:
             if self._run.options.stream:
                 for source in self._sources:
-                    yield from self._run.stream(source)
+                    for batch in self._run.stream(source):
+                        self.summary.hits += len(batch)
+                        yield batch
                 return
             for source in self._sources:
                 self._run.add(source)
