@@ -51,9 +51,11 @@ sys.exit(status != 0)
 
 def run_program(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
     """Run a program (its path and arguments) to its end; its stderr is shown only if it fails."""
+    # Python may keep its bytecode, as it does for an installed package.
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})}
     with tempfile.NamedTemporaryFile("r") as said:
         launcher = [sys.executable, "-S", "-c", _LAUNCHER, said.name, *command]
-        done = subprocess.run(launcher, env={**os.environ, **(environment or {})}, capture_output=True, text=True)
+        done = subprocess.run(launcher, env=variables, capture_output=True, text=True)
         if done.returncode:
             message = f"{' '.join(command)} failed:\n{done.stderr}"
             raise SystemExit(message)
