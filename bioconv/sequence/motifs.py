@@ -7,38 +7,23 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from importlib import import_module
 
 from bioconv.errors import MotifError
 from bioconv.runtime import logger
 from bioconv.sequence.motif_matrix import Matrix, Motif, finish
-from bioconv.sequence.motif_meme import read_meme
-from bioconv.sequence.motif_tables import read_tables, read_transfac
 from bioconv.sequence.textfile import read_text
 
 __all__ = ["Motif", "read_motifs", "select_motifs"]
 
 
-def _read_html(text: str, path: str) -> list[Matrix]:
-    from bioconv.sequence.motif_markup import read_html
-
-    return read_html(text, path)
-
-
-def _read_xml(text: str, path: str) -> list[Matrix]:
-    from bioconv.sequence.motif_markup import read_xml
-
-    return read_xml(text, path)
-
-
-_FORMATS: tuple[tuple[re.Pattern[str], Callable[[str, str], list[Matrix]]], ...] = (
-    (re.compile(r"\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", re.IGNORECASE | re.DOTALL), _read_html),
-    (re.compile(r"\A\s*<"), _read_xml),
-    (
-        re.compile(r"^\s*(MEME version\b|MOTIF\s|letter-probability matrix|log-odds matrix)", re.MULTILINE),
-        read_meme,
-    ),
-    (re.compile(r"^P[0Oo]\s", re.MULTILINE), read_transfac),
-    (re.compile(r"\A\s*(#.*\s*)*(>|[-+.\d]|[ACGTU][\s|:\[])", re.IGNORECASE), read_tables),
+# What a file of each format looks like, and the module and function that read it, imported when it is needed.
+_FORMATS = (
+    (r"(?is)\A\s*(<!--.*?-->\s*)*<(!doctype\s+)?html\b", "motif_markup", "read_html"),
+    (r"\A\s*<", "motif_markup", "read_xml"),
+    (r"(?m)^\s*(MEME version\b|MOTIF\s|letter-probability matrix|log-odds matrix)", "motif_meme", "read_meme"),
+    (r"(?m)^P[0Oo]\s", "motif_tables", "read_transfac"),
+    (r"(?i)\A\s*(#.*\s*)*(>|[-+.\d]|[ACGTU][\s|:\[])", "motif_tables", "read_tables"),
 )
 
 
@@ -86,8 +71,9 @@ def read_motifs(path: str | os.PathLike[str]) -> list[Motif]:
 
 
 def _parse(text: str, path: str) -> list[Matrix]:
-    for pattern, read in _FORMATS:
-        if pattern.search(text):
+    for pattern, module, function in _FORMATS:
+        if re.search(pattern, text):
+            read: Callable[[str, str], list[Matrix]] = getattr(import_module(f"bioconv.sequence.{module}"), function)
             return read(text, path)
     first = text.strip().split("\n", 1)[0][:60]
     message = (

@@ -22,7 +22,6 @@ from bioconv.sequence.fasta import Chunk, FastaReader
 from bioconv.sequence.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.options import ScanOptions, Summary
 from bioconv.sequence.qvalues import FalseDiscovery
-from bioconv.sequence.regions import check_length, parse_header, read_regions, read_texts, to_genome
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -52,8 +51,12 @@ def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int
     """Return the reader for one input: sequences in memory, BED regions of a FASTA, or a whole FASTA."""
     masked = options.skip_masked
     if isinstance(source, Mapping):
+        from bioconv.sequence.regions import read_texts
+
         return read_texts(source, overlap=overlap, padding=padding, skip_masked=masked)
     if options.bed is not None:
+        from bioconv.sequence.regions import read_regions
+
         return read_regions(source, options.bed, overlap=overlap, padding=padding, skip_masked=masked)
     return FastaReader(source, overlap=overlap, padding=padding, skip_masked=masked)
 
@@ -154,7 +157,7 @@ class ScanRun:
             unfinished = chunk.records[-1].number if chunk.open else None
             batch = buffer.feed(batches, unfinished) if buffer else batches[0]
             if len(batch):
-                yield to_genome(batch) if self.options.genomic_coords else batch
+                yield self._placed(batch)
         if bar is not None:
             bar.close()
         self._tests += tests
@@ -180,15 +183,23 @@ class ScanRun:
             motifs, details = motifs + len(engine.names), details + len(engine.details)
         return batches
 
+    def _placed(self, batch: HitBatch) -> HitBatch:
+        """Return hits in the coordinates that are reported."""
+        if not self.options.genomic_coords:
+            return batch
+        from bioconv.sequence.regions import to_genome
+
+        return to_genome(batch)
+
     def _see(self, chunk: Chunk) -> None:
         """Note the lengths of the records that this chunk completes."""
+        complete = chunk.records[: len(chunk.records) - chunk.open]
         if self.options.genomic_coords:
-            for record in chunk.records:
-                parse_header(record.name, record.source)
-        for record in chunk.records[: len(chunk.records) - chunk.open]:
+            from bioconv.sequence.regions import check_headers
+
+            check_headers(chunk.records, complete)
+        for record in complete:
             self.summary.longest = max(self.summary.longest, record.length)
-            if self.options.genomic_coords:
-                check_length(record)
             if self.lengths is not None:
                 self.lengths[record.name] = record.length
 

@@ -56,20 +56,23 @@ def parse_header(name: str, source: str = "") -> Region:
     return Region(match["name"], int(match["start"]), int(match["end"]), match["strand"] or "+")
 
 
-def check_length(record: Record) -> None:
-    """Refuse a finished record whose length is not that of the interval in its header.
+def check_headers(records: list[Record], complete: list[Record]) -> None:
+    """Refuse records whose header is no interval, and finished ones whose length is not that of the interval.
 
     Raises
     ------
     InputError
     """
-    region = parse_header(record.name, record.source)
-    if record.length != region.end - region.start:
-        message = (
-            f"{record.source}, record {record.name!r}: the header's interval has {region.end - region.start} bases "
-            f"(0-based half-open), the sequence {record.length}; leave out --genomic-coords or mend the header"
-        )
-        raise InputError(message)
+    for record in records:
+        parse_header(record.name, record.source)
+    for record in complete:
+        region = parse_header(record.name, record.source)
+        if record.length != region.end - region.start:
+            message = (
+                f"{record.source}, record {record.name!r}: the header's interval has {region.end - region.start} bases "
+                f"(0-based half-open), the sequence {record.length}; leave out --genomic-coords or mend the header"
+            )
+            raise InputError(message)
 
 
 def to_genome(hits: HitBatch) -> HitBatch:
