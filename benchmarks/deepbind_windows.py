@@ -189,7 +189,7 @@ def time_scorer(program: Path, model: Path, codes: np.ndarray) -> str:
     all_windows = [window_scores(r, detectors, window=detectors.length, padded=True).max() for r in records]
     differ = np.abs(np.array([float(line) for line in done.stdout.split()[1:]]) - all_windows).max()
     return (
-        f"The published program, {model.stem} ({detectors.count} detectors of {detectors.length} letters, "
+        f"The published C scorer (gcc -O3), {model.stem} ({detectors.count} detectors of {detectors.length} letters, "
         f"{len(detectors.biases1)} hidden units, padded windows of {detectors.length}, both strands), {len(records)} "
         f"records of 9,999 bases: {theirs / windows * 1e6:.1f} s per million windows, the compiled kernels "
         f"{ours / windows * 1e6:.3f} s: {theirs / ours:.0f} times as fast; "
