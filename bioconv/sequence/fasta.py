@@ -34,12 +34,16 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(eq=False)
 class Record:
-    """One sequence: its name (the header's first word), its file, its number there, its length so far."""
+    """One sequence: its name (the header's first word), its file, its number there, its length so far.
+
+    start: coordinate of its first letter, other than 0 where it is a region of a longer sequence.
+    """
 
     name: str
     source: str
     number: int = 0
     length: int = 0
+    start: int = 0
 
 
 @dataclass(frozen=True, eq=False)

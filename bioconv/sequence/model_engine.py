@@ -114,7 +114,8 @@ class ModelEngine:
 
     def _short(self, chunk: Chunk) -> NDArray[np.bool_]:
         """Say which pieces are whole records no longer than a window: (S,)."""
-        short = (chunk.ends - chunk.begins <= self.window) & (chunk.offsets == 0) & (chunk.ends > chunk.begins)
+        lengths = chunk.ends - chunk.begins
+        short = (lengths <= self.window) & (lengths > 0) & (chunk.offsets == [record.start for record in chunk.records])
         if chunk.open:
             short[-1] = False
         return np.asarray(short)
@@ -204,7 +205,7 @@ class ModelEngine:
         # The published program leaves out the last window of each strand.
         if not (chunk.open and piece == len(chunk.records) - 1):
             scores[-1, 0] = np.nan
-        if chunk.offsets[piece] == 0 and scores.shape[1] > 1:
+        if chunk.offsets[piece] == chunk.records[piece].start and scores.shape[1] > 1:
             scores[0, 1] = np.nan
         return float(np.fmax.reduce(scores, axis=None)) if scores.size else float("nan")
 

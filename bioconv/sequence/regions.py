@@ -169,7 +169,7 @@ class RegionReader:
         pieces: list[_Piece] = []
         size = 0
         for region in self._regions:
-            record = Record(region.name, self.source, self.records, region.end - region.start)
+            record = Record(region.name, self.source, self.records, region.end - region.start, region.start)
             self.records += 1
             for start in range(region.start, max(region.end, region.start + 1), _PIECE):
                 end = min(start + _PIECE, region.end)

@@ -223,3 +223,25 @@ def test_published_golden_table(shared_data, tmp_path):
     table = np.array([scores for _, scores in best_scores(run, folder / "example.fa")])
     expected = np.array([float(word) for word in itertools.chain(golden.split())]).reshape(4, 4)
     np.testing.assert_allclose(table, expected, atol=1e-6, rtol=0)
+
+
+def test_regions_of_a_genome_are_scored_like_records(tmp_path):
+    """A short region is scored whole, a longer one by its windows, wherever it lies in its sequence."""
+    rng = np.random.default_rng(6)
+    text = "".join(np.array(list("ACGT"))[rng.integers(0, 4, 600)])
+    regions = [(3, 9), (40, 49), (100, 110), (200, 320)]
+    (tmp_path / "genome.fa").write_text(f">chr\n{text}\n")
+    (tmp_path / "regions.bed").write_text("".join(f"chr\t{start}\t{end}\n" for start, end in regions))
+    (tmp_path / "cut.fa").write_text("".join(f">{start}\n{text[start:end]}\n" for start, end in regions))
+    model = toy_model(padded=False)
+
+    def hits(path, **options):
+        run = pipeline.ScanRun([ModelEngine(model, UNIFORM, ScanOptions(**options))], ScanOptions(**options))
+        return list(join_batches(list(run.stream(path))).hits(run.names, run.details))
+
+    genomic = hits(tmp_path / "genome.fa", p=0.5, bed=tmp_path / "regions.bed")
+    cut = hits(tmp_path / "cut.fa", p=0.5)
+    assert {int(hit.sequence_name) for hit in cut} == {start for start, _ in regions}
+    assert [(hit.start, hit.end, hit.strand, hit.score) for hit in genomic] == [
+        (hit.start + int(hit.sequence_name), hit.end + int(hit.sequence_name), hit.strand, hit.score) for hit in cut
+    ]

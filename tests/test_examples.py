@@ -1,0 +1,81 @@
+"""The examples, the README's tour and the docstrings' examples run, and say what they show."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def run(*command: object, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def test_scan_promoters_finds_the_known_sites():
+    rows = [line.split("\t") for line in run("examples/scan_promoters.py").stdout.splitlines()]
+    assert rows[0] == ["gene", "motif", "distance to gene", "strand", "p-value", "q-value", "site"]
+    best = {(row[0], row[1]): row for row in rows[1:]}
+    assert best["pst", "LexA"][6] == "TACTGTACATAAAAACAG"
+    assert best["pla", "CRP"][6] == "TGTGAGAAAAGTCACATAA"
+    assert rows[1][0] == "pst"
+
+
+def console_blocks() -> list[tuple[str, list[str]]]:
+    """Return each command of the README's console blocks with the output shown below it."""
+    commands = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *output = part.splitlines()
+            commands.append((command, output))
+    return commands
+
+
+@pytest.mark.parametrize(("command", "shown"), console_blocks(), ids=lambda value: str(value)[:60])
+def test_readme_shows_real_output(command, shown, request, tmp_path_factory):
+    environment = {}
+    if "model" in command:
+        mirror = request.getfixturevalue("shared_data")("deepbind-models-2015").parent
+        cache = tmp_path_factory.getbasetemp() / "readme-cache"
+        environment = {"BIOCONV_DATA_MIRROR": str(mirror), "BIOCONV_CACHE": str(cache)}
+        if " get " not in command:
+            run("-m", "bioconv", "models", "get", "deepbind-models-2015", **environment)
+    done = run("-m", *shlex.split(command), **environment)
+
+    def steady(lines: list[str]) -> list[str]:
+        """Leave out what differs from run to run: the command line in the head, and the times."""
+        return [re.sub(r", [\d.]+ s, .*", "", line) for line in lines if not line.startswith("#")]
+
+    said = done.stdout.splitlines() + done.stderr.splitlines()
+    assert steady(shown) == [line for line in steady(said) if line in steady(shown)]
+
+
+def test_readme_python_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    lines = run("-c", code).stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("LexA 5950 5968 -")
+
+
+@pytest.mark.parametrize("name", ["bioconv.sequence.scan", "bioconv.datasets.synthetic"])
+def test_docstring_examples(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
