@@ -210,8 +210,8 @@ def _scores(
 def _chosen(backend: str | None, device: str) -> str:
     on_cpu = device == "cpu"
     if backend is None:
-        return "native" if on_cpu and native.library() is not None else "torch"
-    if backend == "native" and (not on_cpu or native.library() is None):
+        return "native" if on_cpu and native.kernels() is not None else "torch"
+    if backend == "native" and (not on_cpu or native.kernels() is None):
         reason = "there are no compiled kernels" if on_cpu else f"it does not run on {device}"
         message = f"backend 'native' cannot be used: {reason}; use torch"
         raise OptionError(message)

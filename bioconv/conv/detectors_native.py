@@ -62,7 +62,7 @@ def scores(codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int,
         weights2=head[2].ctypes.data,
         bias2=detectors.bias2,
     )
-    kernel: Any = native.library()
+    kernel: Any = native.kernels()
     status = kernel.bioconv_detector_scores(
         ctypes.byref(plan), native.pointer(codes), ctypes.c_int64(len(codes)), int(simd), native.pointer(out)
     )

@@ -25,7 +25,7 @@ _NO_LOSS = np.iinfo(np.int32).max
 
 def choose_backend(backend: Backend | None) -> Backend:
     """Return the backend to use: the one asked for, else the compiled kernels where they are there."""
-    return backend or ("native" if native.library() is not None else "numpy")
+    return backend or ("native" if native.kernels() is not None else "numpy")
 
 
 class MatrixScanner:
@@ -70,7 +70,7 @@ class MatrixScanner:
         self._plan = self._build() if self.backend == "native" else None
 
     def __del__(self) -> None:
-        kernels = native.library() if getattr(self, "_plan", None) else None
+        kernels = native.kernels() if getattr(self, "_plan", None) else None
         if kernels is not None:
             kernels.pwm_plan_free(ctypes.c_void_p(self._plan))
 
@@ -184,7 +184,7 @@ def count_windows(codes: NDArray[np.uint8], lengths: NDArray[np.int32], *, limit
     (K,) int64
     """
     counts = np.zeros(len(lengths), dtype=np.int64)
-    if native.library() is not None:
+    if native.kernels() is not None:
         _kernels().count_windows(
             native.pointer(codes), len(codes), limit, len(lengths), native.pointer(lengths), native.pointer(counts)
         )
@@ -198,7 +198,7 @@ def count_windows(codes: NDArray[np.uint8], lengths: NDArray[np.int32], *, limit
 
 
 def _kernels() -> ctypes.CDLL:
-    kernels = native.library()
+    kernels = native.kernels()
     if kernels is None:  # pragma: no cover - asked for by name on a machine without a compiler
         message = "the native backend was asked for, but there are no compiled kernels"
         raise RuntimeError(message)

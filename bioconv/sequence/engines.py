@@ -236,7 +236,7 @@ def _letters(found: Found, codes: NDArray[np.uint8], ends: NDArray[np.int64]) ->
     """Return the matched letters of all hits, reverse complemented where the strand is -1."""
     offsets = np.concatenate([[0], ends]).astype(np.int64)
     reverse = (found.strand < 0).astype(np.uint8)
-    kernels = native.library()
+    kernels = native.kernels()
     if kernels is not None:
         out = np.empty(int(offsets[-1]), dtype=np.uint8)
         starts = np.ascontiguousarray(found.start)

@@ -215,7 +215,7 @@ class FastaReader:
 
     def _decode(self, data: bytes, final: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Decode what is complete in `data`; `table` has header start, header end, place of the first code."""
-        kernels = native.library()
+        kernels = native.kernels()
         if kernels is None:
             return self._decode_numpy(data, final)
         out = np.empty(len(data) + 1, dtype=np.uint8)

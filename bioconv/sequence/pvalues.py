@@ -150,7 +150,7 @@ def score_tail(
 
 
 def _native_tail(matrix: ScoringMatrix, background: NDArray[np.float64], limit: float, words: bool) -> Tail:
-    kernels = native.library()
+    kernels = native.kernels()
     assert kernels is not None
     function = kernels.tail_by_words if words else kernels.tail_by_sums
     function.restype = ctypes.c_int64
@@ -229,7 +229,7 @@ class TailTable:
     def p_values(self, motifs: NDArray[np.int32], losses: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the p-values of hits given by motif and loss, each loss within its motif's tail."""
         p = np.empty(len(motifs))
-        kernels = native.library()
+        kernels = native.kernels()
         if kernels is None:
             for motif in np.unique(motifs):
                 rows = motifs == motif

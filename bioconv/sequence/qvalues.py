@@ -101,7 +101,7 @@ class QValues:
     def of(self, motifs: NDArray[np.int32], p: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the q-values of hits that were added: motif indices and p-values, both (n,)."""
         q = np.empty(len(p))
-        kernels = native.library()
+        kernels = native.kernels()
         if kernels is None:
             for motif in np.flatnonzero(np.bincount(motifs)).tolist():
                 hits, levels = motifs == motif, slice(self._first[motif], self._first[motif + 1])

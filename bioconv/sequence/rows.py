@@ -130,7 +130,7 @@ class RowWriter:
     def text(self, batch: HitBatch) -> bytes:
         """Return the rows of a batch."""
         names = list(map(self._layout.escape_record or self._layout.escape, batch.names))
-        if native.library() is None:
+        if native.kernels() is None:
             return self._python_text(batch, names)
         return self._native_text(batch, names)
 
@@ -162,7 +162,7 @@ class RowWriter:
         return "".join("".join(row) for row in zip(*parts, strict=True)).encode()
 
     def _native_text(self, batch: HitBatch, names: list[str]) -> bytes:
-        kernels = native.library()
+        kernels = native.kernels()
         assert kernels is not None
         program = np.array(
             [(LITERAL, k) if isinstance(field, str) else field for k, field in enumerate(self._layout.fields)],

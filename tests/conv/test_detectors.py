@@ -18,7 +18,7 @@ from bioconv.conv.detectors import Detectors, batch_scores, record_scores, windo
 from bioconv.conv.reference_detectors import reverse_complement
 from bioconv.errors import OptionError
 
-BACKENDS = ["torch"] + (["native"] if native.library() is not None else [])
+BACKENDS = ["torch"] + (["native"] if native.kernels() is not None else [])
 needs_native = pytest.mark.skipif("native" not in BACKENDS, reason="no compiled kernels")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bioconv.conv import native, pwm, reference
 
-no_kernels = pytest.mark.skipif(native.library() is None, reason="no compiled kernels")
+no_kernels = pytest.mark.skipif(native.kernels() is None, reason="no compiled kernels")
 BACKENDS = [
     pytest.param({"backend": "native", "simd": 3}, id="best instructions", marks=no_kernels),
     pytest.param({"backend": "native", "simd": 2}, id="at most AVX2", marks=no_kernels),
@@ -100,7 +100,7 @@ def test_reverse_complement_mirrors_the_hits(backend):
 
 
 @pytest.mark.parametrize("indexed", [True, False], ids=["lookup", "bytes"])
-@pytest.mark.skipif(native.library() is None, reason="no compiled kernels")
+@pytest.mark.skipif(native.kernels() is None, reason="no compiled kernels")
 def test_both_native_paths_and_block_seams(indexed):
     """Short motifs are looked up when there are several of them, and scanned when there are few."""
     rng = np.random.default_rng(7)

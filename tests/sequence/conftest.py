@@ -17,7 +17,7 @@ def no_kernels() -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def without() -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "library", lambda: None)
+            patch.setattr(native, "kernels", lambda: None)
             yield
 
     return without

@@ -155,7 +155,9 @@ def test_cache(tmp_path, monkeypatch, caplog):
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path / "file"))
-    null_distribution(random_detectors(), UNIFORM, window=8, padded=True, count=2000)
+    null = null_distribution(random_detectors(), UNIFORM, window=8, padded=True, count=2000)
+    assert null.p_values(null.knots[:1]) == 1
+    assert (tmp_path / "file").read_text() == ""
 
 
 def test_cache_folder(monkeypatch):

@@ -23,7 +23,7 @@ from bioconv.sequence.pvalues import (
 UNIFORM = np.full(4, 0.25)
 SKEWED = np.array([0.32, 0.18, 0.18, 0.32])
 BACKENDS = [
-    pytest.param("native", marks=pytest.mark.skipif(native.library() is None, reason="no compiled kernels")),
+    pytest.param("native", marks=pytest.mark.skipif(native.kernels() is None, reason="no compiled kernels")),
     "numpy",
 ]
 METHODS = pytest.mark.parametrize("by_words", [True, False], ids=["words", "sums"])

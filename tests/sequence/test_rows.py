@@ -21,7 +21,7 @@ from bioconv.sequence.hits import HitBatch
 from bioconv.sequence.rows import RowWriter, head, layout
 
 FORMATS = ["tsv", "bed", "gff3", "jsonl"]
-needs_kernels = pytest.mark.skipif(native.library() is None, reason="no compiled kernels")
+needs_kernels = pytest.mark.skipif(native.kernels() is None, reason="no compiled kernels")
 
 
 def make_batch(

@@ -1,7 +1,7 @@
 """The compiled kernels: found, checked against their sources, opened with ctypes.
 
 ctypes releases the interpreter lock during a call, so threads run kernels side by side. Where there is no
-library (no C compiler at install time) or it was built from other sources, `library()` is None and
+library (no C compiler at install time) or it was built from other sources, `kernels()` is None and
 `conv.functional` uses NumPy or torch, with the same results.
 """
 
@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).parent
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def kernels() -> ctypes.CDLL | None:
     """Return the kernel library, or None (said once) where there is none that fits these sources."""
     built = sorted(_FOLDER.glob("_kernels*.so"))
     if not built:
@@ -30,10 +30,10 @@ def library() -> ctypes.CDLL | None:
         )
         return None
     for path in built:
-        kernels = ctypes.CDLL(str(path))
-        kernels.bioconv_source_hash.restype = ctypes.c_char_p
-        if kernels.bioconv_source_hash().decode() == source_hash():
-            return kernels
+        library = ctypes.CDLL(str(path))
+        library.bioconv_source_hash.restype = ctypes.c_char_p
+        if library.bioconv_source_hash().decode() == source_hash():
+            return library
     runtime.warn_once(
         "native", "compiled kernels are older than their sources: running on NumPy, slower; reinstall to rebuild them"
     )
