@@ -101,24 +101,18 @@ def open_bytes(path: str | Path) -> BinaryIO:
     InputError
         If there is no such file, or it cannot be opened.
     """
-    if str(path) == "-":
-        return _unpacked(sys.stdin.buffer, sys.stdin.buffer)
     try:
-        stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
-        return _unpacked(stream, path)
+        stream: BinaryIO = sys.stdin.buffer if str(path) == "-" else Path(path).open("rb")  # noqa: SIM115
+        peek = getattr(stream, "peek", None)  # not every stand-in for stdin has it
+        head = peek(2)[:2] if peek else b""
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise InputError(message) from error
-
-
-def _unpacked(stream: BinaryIO, again: BinaryIO | str | Path) -> BinaryIO:
-    """Return the stream, or a decompressing one over `again`, which may be the same stream."""
-    peek = getattr(stream, "peek", None)
-    if peek is None or peek(2)[:2] != b"\x1f\x8b":
+    if head != b"\x1f\x8b":
         return stream
-    if again is not stream:
-        stream.close()
-    return cast(BinaryIO, gzip.open(again, "rb"))
+    unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
+    unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it; a pipe cannot be opened again
+    return cast(BinaryIO, unpacked)
 
 
 class _State(ctypes.Structure):

@@ -217,6 +217,14 @@ def test_closed_pipe_ends_quietly():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_compressed_pipe():
+    """A pipe can be opened only once."""
+    script = f"{sys.executable} -m bioconv scan <(gzip -c {GENOME}) -m <(gzip -c {MOTIFS}) --no-header"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    assert len(rows(done.stdout)) == 13
+
+
 def test_help_and_pwm_scan_import_nothing_heavy():
     show = (
         "import sys; sys.argv = ['bioconv', *{arguments}]\nfrom bioconv.cli.main import main\ntry:\n main()\nfinally:\n"
