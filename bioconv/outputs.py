@@ -32,6 +32,8 @@ def open_output(target: str | Path | None) -> Iterator[BinaryIO]:
             sys.stdout.buffer.flush()
         return
     path = Path(target)
+    if path.is_symlink():  # the link stays, what it leads to is replaced
+        path = path.resolve()
     if path.exists() and not path.is_file():  # /dev/null, a pipe: nothing to rename
         with _output_errors(str(path)), path.open("wb") as stream:
             yield stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -44,8 +45,21 @@ def cli() -> None:
     """Motif scanning and convolutional models for genomics and biomedical imaging."""
 
 
+def _end(signal_number: int, frame: object) -> None:
+    """Leave by an exception, so that temporary files are removed."""
+    raise SystemExit(128 + signal_number)
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from writing what is left to a stdout that does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command line; exit 0, 1 (error), 2 (usage), 3/4 (some/all inputs failed) or 130 (interrupted)."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
     try:
         # Not `cli.main`: it ends a closed pipe with exit code 1.
         with cli.make_context("bioconv", sys.argv[1:]) as context:
@@ -63,7 +77,11 @@ def main() -> None:
         click.echo("interrupted", err=True)
         status = 130
     except BrokenPipeError:
-        # The reader has gone (`| head`): end quietly, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone (`| head`): end quietly.
+        _forget_stdout()
         status = 0
+    except OSError as error:
+        click.echo(f"error: cannot write: {error.strerror or error}", err=True)
+        _forget_stdout()
+        status = 1
     sys.exit(status if isinstance(status, int) else 0)

@@ -124,6 +124,7 @@ def command(
     )
     options = ScanOptions(**given)
     _check(options, form, track)
+    _check_paths(sequences, motifs, output)
     run = ScanRun(build_engines(motifs, model, options, sequences), options)
     failures = Failures(len(sequences), max_failures, events)
     head = "" if no_header else _provenance(run)
@@ -156,9 +157,27 @@ def _check(options: ScanOptions, form: str, track: str | None) -> None:
     if track and options.stream:
         message = "--track needs all hits and cannot be combined with --stream"
         raise OptionError(message)
+    if form == "matrix" and (
+        options.top or options.q or options.sort == "p" or options.best_per_sequence or options.no_overlap
+    ):
+        message = "--format matrix has the best score of each sequence: leave out --top, -q, --sort and the filters"
+        raise OptionError(message)
     if options.deepbind_compat and form != "matrix":
         message = "--deepbind-compat gives one score per sequence: use it with --format matrix"
         raise OptionError(message)
+
+
+def _check_paths(sequences: Sequence[str], motifs: Sequence[str], output: str | None) -> None:
+    if "" in {*sequences, *motifs, output}:
+        message = "a file name is empty"
+        raise OptionError(message)
+    if sequences.count("-") > 1:
+        message = "stdin (-) can be read once"
+        raise OptionError(message)
+    for name in (*sequences, *motifs):
+        if output and os.path.isfile(output) and os.path.exists(name) and os.path.samefile(name, output):  # noqa: PTH110, PTH113, PTH121 - no pathlib at the start
+            message = f"-o {output} is one of the inputs; give another name"
+            raise OptionError(message)
 
 
 def _provenance(run: ScanRun) -> str:
@@ -190,6 +209,7 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
 
     lengths: dict[str, int] = {}
     run.lengths = lengths if wanted.track else None
+    tracks = _tracks(run, wanted.track, lengths)
     for source in sources:
         with failures.guard(source):
             run.add(source)
@@ -197,7 +217,6 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
         return
     first, rows = _rows(run, wanted)
     yield first
-    tracks = _tracks(run, wanted.track, lengths)
     for batch, text in in_order(rows.text, run.finish(), run.threads):
         yield text
         if tracks:

@@ -108,7 +108,7 @@ def open_bytes(path: str | Path) -> BinaryIO:
     except OSError as error:
         message = f"{path}: {error.strerror}"
         raise InputError(message) from error
-    if head != b"\x1f\x8b":
+    if not head or head not in {b"\x1f\x8b", b"\x1f"}:  # a pipe may give one byte at first
         return stream
     unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
     unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it; a pipe cannot be opened again
@@ -320,6 +320,8 @@ class FastaReader:
             offsets[0] = self._record.length - ahead
         for record, length in zip(records, offsets + ends - begins, strict=True):
             record.length = int(length)
+        if any(b"\r" in data[row[0] : row[1]].rstrip(b"\r") for row in table):
+            self._fail("lines end in CR alone (classic Mac); convert them, for example with tr '\\r' '\\n'")
         self.records += len(table)
         self.bases += int((ends - begins).sum()) - ahead
         self._record = records[-1]

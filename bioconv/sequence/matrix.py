@@ -27,6 +27,7 @@ def best_scores(run: ScanRun, source: Source) -> Iterator[tuple[Record, NDArray[
     reader = run.reader(source)
     held: NDArray[np.float64] | None = None
     for chunk, scores in in_order(best, reader.chunks(), run.threads):
+        run.see(chunk)
         if held is not None:
             scores[0] = np.fmax(scores[0], held)
         complete = len(chunk.records) - chunk.open

@@ -145,7 +145,7 @@ class ScanRun:
         tests = np.zeros(len(self.names), dtype=np.int64)
         possible = 0
         for chunk, (found, counts) in in_order(self._scan, reader.chunks(), self.threads):
-            self._see(chunk)
+            self.see(chunk)
             tests += counts
             possible += sum(engine.possible(chunk) for engine in self.engines)
             batches = self._located(found, joiners, chunk)
@@ -191,7 +191,7 @@ class ScanRun:
 
         return to_genome(batch)
 
-    def _see(self, chunk: Chunk) -> None:
+    def see(self, chunk: Chunk) -> None:
         """Note the lengths of the records that this chunk completes."""
         complete = chunk.records[: len(chunk.records) - chunk.open]
         if self.options.genomic_coords:

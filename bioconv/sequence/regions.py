@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv import runtime
 from bioconv.errors import InputError
 from bioconv.sequence.fasta import (
     AMBIGUOUS,
@@ -232,6 +233,8 @@ def read_regions(
     fasta = _indexed(path)
     lengths = {name: entry.rlen for name, entry in fasta.index.items()}
     regions = read_bed(bed)
+    if not regions:
+        runtime.logger.warning("%s: no regions in it", bed)
     for region in regions:
         if region.end > lengths.get(region.name, -1):
             has = f"has {lengths[region.name]:,} bases" if region.name in lengths else f"is not in {path}"

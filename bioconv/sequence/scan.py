@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +35,8 @@ def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArra
 def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:
     counts = np.zeros(4, dtype=np.int64)
     for source in sources:
-        if source == "-":
-            message = "--background input reads the sequences twice and cannot be used with stdin; give a file"
+        if not isinstance(source, Mapping) and (source == "-" or _is_pipe(source)):
+            message = f"--background input reads the sequences twice, and {source} can be read once; give a file"
             raise OptionError(message)
         try:
             for chunk in open_reader(source, options, 0, 0).chunks():
@@ -46,6 +47,11 @@ def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.
         message = "--background input: the sequences do not hold all four of A, C, G and T; give the frequencies"
         raise OptionError(message)
     return np.asarray(counts / counts.sum())
+
+
+def _is_pipe(source: str | Path) -> bool:
+    path = Path(source)
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 class Hits:
@@ -157,6 +163,9 @@ def build_engines(
     """
     if not motifs and not models:
         raise OptionError(NOTHING_TO_SCAN_WITH)
+    if options.motif_ids and not motifs:
+        message = "--motif-id chooses among motifs: give --motifs too"
+        raise OptionError(message)
     background = choose_background(options, sources)
     engines: list[Engine] = []
     if motifs:

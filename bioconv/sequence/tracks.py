@@ -27,7 +27,7 @@ class TrackWriter:
     motifs : sequence of str
         Names of the run's motifs and models.
     lengths : mapping
-        Length of each sequence.
+        Length of each sequence; read when the tracks are written.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class TrackWriter:
             message = f"cannot make the track folder {folder}: {error.strerror}"
             raise OutputError(message) from error
         self._motifs = motifs
-        self._lengths = dict(lengths)
+        self._lengths = lengths
         self._hits: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
 
     def add(self, batch: HitBatch) -> None:
@@ -66,11 +66,14 @@ class TrackWriter:
     def write(self) -> list[Path]:
         """Write the files, each whole or not at all; return their paths."""
         tables = {key: np.concatenate(parts) for key, parts in self._hits.items()}
+        lengths = dict(self._lengths)
         for (_, name), table in tables.items():
-            self._lengths[name] = max(self._lengths.get(name, 0), int(table[:, 1].max()))
-        return [self._write_motif(motif, tables) for motif in sorted({motif for motif, _ in tables})]
+            lengths[name] = max(lengths.get(name, 0), int(table[:, 1].max()))
+        return [self._write_motif(motif, tables, lengths) for motif in sorted({motif for motif, _ in tables})]
 
-    def _write_motif(self, motif: int, tables: Mapping[tuple[int, str], NDArray[np.float64]]) -> Path:
+    def _write_motif(
+        self, motif: int, tables: Mapping[tuple[int, str], NDArray[np.float64]], lengths: dict[str, int]
+    ) -> Path:
         import pybigtools
 
         path = self._folder / f"{re.sub(r'[^A-Za-z0-9._+-]+', '_', self._motifs[motif])}.bw"
@@ -87,7 +90,7 @@ class TrackWriter:
             with tempfile.TemporaryDirectory(prefix=".tracks-", dir=self._folder) as temporary:
                 partial = Path(temporary) / "track.bw"
                 writer = pybigtools.open(str(partial), "w")
-                writer.write(self._lengths, values())
+                writer.write(lengths, values())
                 writer.close()
                 partial.replace(path)
         except OSError as error:

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,9 @@ def test_formats_agree():
 
 def test_matrix_is_the_best_score_of_each_sequence(tmp_path):
     (tmp_path / "two.fa").write_text(">a\nACGT\n" + GENOME.read_text().replace("gi|45478711|ref|NC_005816.1|", "b"))
-    table = run("scan", tmp_path / "two.fa", "-m", MOTIFS, "--format", "matrix").stdout.splitlines()
+    done = run("scan", tmp_path / "two.fa", "-m", MOTIFS, "--format", "matrix")
+    assert "warning" not in done.stderr
+    table = done.stdout.splitlines()
     assert table[1].split("\t") == ["sequence_name", "CRP", "LexA"]
     assert table[2].split("\t") == ["a", "NA", "NA"]
     hits = rows(run("scan", GENOME, "-m", MOTIFS).stdout)
@@ -172,10 +175,17 @@ def test_events_note_every_input(tmp_path):
         (("-m", MOTIFS, "--format", "xml"), 2, "'xml' is not one of"),
         (("-m", MOTIFS, "-o", "missing_folder/out.tsv"), 1, "cannot write missing_folder/out.tsv"),
         (("-m", MOTIFS, "--background", "0.5,0.5"), 1, "background"),
+        (("-m", MOTIFS, "--format", "matrix", "--top", "3"), 1, "--format matrix"),
+        (("-m", MOTIFS, "-"), 1, "stdin (-) can be read once"),
+        (("-m", MOTIFS, ""), 1, "a file name is empty"),
+        (("-m", MOTIFS, "--track", "/dev/null/tracks"), 1, "cannot make the track folder"),
+        (("-m", MOTIFS, "-o", GENOME), 1, "is one of the inputs"),
+        (("--model", "deepbind:D00328.003", "--motif-id", "X"), 1, "--motif-id chooses among motifs"),
     ],
 )
 def test_bad_options(arguments, code, message, tmp_path):
-    done = run("scan", GENOME, *arguments, check=code, cwd=tmp_path)
+    stdin = ["-"] if "-" in arguments else []
+    done = run("scan", GENOME, *stdin, *arguments, check=code, cwd=tmp_path)
     assert message in done.stderr
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
@@ -215,6 +225,40 @@ def test_closed_pipe_ends_quietly():
     assert done.stdout.splitlines()[-1] == "0"
     assert "Broken" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_output_through_a_link_keeps_the_link(tmp_path):
+    (tmp_path / "real.tsv").write_text("old")
+    (tmp_path / "link.tsv").symlink_to(tmp_path / "real.tsv")
+    run("scan", GENOME, "-m", MOTIFS, "-o", tmp_path / "link.tsv")
+    assert (tmp_path / "link.tsv").is_symlink()
+    assert (tmp_path / "real.tsv").read_text().startswith("# bioconv")
+
+
+def test_termination_leaves_nothing_behind(tmp_path):
+    fifo = tmp_path / "endless.fa"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", "bioconv", "scan", str(fifo), "-m", str(MOTIFS), "-o", str(tmp_path / "out.tsv")]
+    # The pipe opens for writing once the scan has opened its end.
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process, fifo.open("wb") as stream:
+        stream.write(b">a\n" + b"ACGT\n" * 1000)
+        stream.flush()
+        assert [path.name for path in tmp_path.glob(".out.tsv.*.part")] != []
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["endless.fa"]
+
+
+def test_old_line_ends_are_refused(tmp_path):
+    path = tmp_path / "mac.fa"
+    path.write_bytes(GENOME.read_bytes().replace(b"\n", b"\r"))
+    assert "lines end in CR alone" in run("scan", path, "-m", MOTIFS, check=4).stderr
+
+
+def test_background_of_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = run("scan", tmp_path / "pipe", "-m", MOTIFS, "--background", "input", check=1)
+    assert "can be read once" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
