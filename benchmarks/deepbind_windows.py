@@ -5,8 +5,8 @@
 Compares, on one thread and on real sequence, a batched window-by-window torch computation (what a careful
 user writes), the torch path (one convolution for all windows) and the compiled kernels. Every round runs all
 of them in turn, in one process, so that a busy machine slows them alike; reported are medians of the rounds'
-ratios. With --scorer, the published DeepBind program (github.com/kundajelab/deepbind, src/deepbind.c,
-gcc -O3; its folder holds db/params) is timed too, on records of 9,999 bases, the most it takes, beside the compiled
+ratios. With --scorer, the published DeepBind program, or one with its scoring loops
+(github.com/kundajelab/deepbind, src/deepbind.c, gcc -O3; its folder holds db/params) is timed too, on records of 9,999 bases, the most it takes, beside the compiled
 kernels in the same mode: padded windows of one detector's length, the model that --model names.
 Writes its table to deepbind_windows.md beside this file.
 """
@@ -39,7 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("genome", type=Path, help="FASTA, may be gzipped")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--scorer", type=Path, help="the published DeepBind program, to be timed as well")
+    parser.add_argument(
+        "--scorer", type=Path, help="the published DeepBind program, or one with its loops, to be timed as well"
+    )
     parser.add_argument("--model", type=Path, help="the parameter file of the model to time it with")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -189,7 +191,8 @@ def time_scorer(program: Path, model: Path, codes: np.ndarray) -> str:
     all_windows = [window_scores(r, detectors, window=detectors.length, padded=True).max() for r in records]
     differ = np.abs(np.array([float(line) for line in done.stdout.split()[1:]]) - all_windows).max()
     return (
-        f"The published C scorer (gcc -O3), {model.stem} ({detectors.count} detectors of {detectors.length} letters, "
+        "A C program with the scoring loops of the published scorer (gcc -O3, a main of its own), "
+        f"{model.stem} ({detectors.count} detectors of {detectors.length} letters, "
         f"{len(detectors.biases1)} hidden units, padded windows of {detectors.length}, both strands), {len(records)} "
         f"records of 9,999 bases: {theirs / windows * 1e6:.1f} s per million windows, the compiled kernels "
         f"{ours / windows * 1e6:.3f} s: {theirs / ours:.0f} times as fast; "
