@@ -5,9 +5,10 @@
 Compares, on one thread and on real sequence, a batched window-by-window torch computation (what a careful
 user writes), the torch path (one convolution for all windows) and the compiled kernels. Every round runs all
 of them in turn, in one process, so that a busy machine slows them alike; reported are medians of the rounds'
-ratios. With --scorer, the published DeepBind program, or one with its scoring loops
-(github.com/kundajelab/deepbind, src/deepbind.c, gcc -O3; its folder holds db/params) is timed too, on records of 9,999 bases, the most it takes, beside the compiled
-kernels in the same mode: padded windows of one detector's length, the model that --model names.
+ratios. With --scorer, the published DeepBind program (github.com/kundajelab/deepbind,
+src/deepbind.c; its folder holds db/params), or a C program with its scoring loops, is timed too, on records of 9,999
+bases, the most it takes, beside the compiled kernels in the same mode: padded windows of one detector's length, the
+model that --model names.
 Writes its table to deepbind_windows.md beside this file.
 """
 
