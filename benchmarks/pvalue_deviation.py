@@ -29,7 +29,7 @@ import timing
 from numpy.typing import NDArray
 
 from bioconv.sequence.motifs import Motif, read_motifs
-from bioconv.sequence.pvalues import score_tail, scoring_matrix
+from bioconv.sequence.scanning.pvalues import score_tail, scoring_matrix
 
 LONGEST = 9
 PSEUDOCOUNT = 0.1

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from bioconv.conv.pwm import MatrixScanner
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.motifs import Motif
-from bioconv.sequence.pvalues import score_tail, scoring_matrix
+from bioconv.sequence.scanning.pvalues import score_tail, scoring_matrix
 
 RANGE = 1 << 20
 BIOPYTHON_SLICE = 100_000

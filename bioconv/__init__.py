@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from bioconv.version import __version__
 
 if TYPE_CHECKING:
-    from bioconv.sequence.scan import scan as scan
+    from bioconv.sequence.scanning.scan import scan as scan
 
 # In a checkout `cli/` and `datasets/` lie beside this folder; installed, they lie inside it.
 _checkout = Path(__file__).parent.parent
 if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
-_PUBLIC = {"scan": "bioconv.sequence.scan"}
+_PUBLIC = {"scan": "bioconv.sequence.scanning.scan"}
 
 __all__ = ["__version__", "scan"]
 

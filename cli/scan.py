@@ -17,10 +17,10 @@ from bioconv import runtime
 from bioconv.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from bioconv.sequence.options import ScanOptions
-    from bioconv.sequence.pipeline import ScanRun
-    from bioconv.sequence.rows import RowWriter
-    from bioconv.sequence.tracks import TrackWriter
+    from bioconv.sequence.scanning.options import ScanOptions
+    from bioconv.sequence.scanning.pipeline import ScanRun
+    from bioconv.sequence.scanning.rows import RowWriter
+    from bioconv.sequence.scanning.tracks import TrackWriter
 
 
 @click.command(name="scan", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some inputs failed, 4 none could be read.")
@@ -112,9 +112,9 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.disable()
     from bioconv.outputs import open_output
-    from bioconv.sequence.options import ScanOptions
-    from bioconv.sequence.pipeline import ScanRun
-    from bioconv.sequence.scan import build_engines
+    from bioconv.sequence.scanning.options import ScanOptions
+    from bioconv.sequence.scanning.pipeline import ScanRun
+    from bioconv.sequence.scanning.scan import build_engines
 
     gc.enable()
     gc.freeze()
@@ -198,14 +198,14 @@ def _texts(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wan
 
 def _rows(run: ScanRun, wanted: Wanted) -> tuple[bytes, RowWriter]:
     """Return the head of the output, and what writes the rows."""
-    from bioconv.sequence.rows import RowWriter, head, layout
+    from bioconv.sequence.scanning.rows import RowWriter, head, layout
 
     form = layout(wanted.form, with_q=not run.options.stream)
     return head(wanted.form, form, wanted.head), RowWriter(form, run.names, run.details)
 
 
 def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
-    from bioconv.sequence.pipeline import in_order
+    from bioconv.sequence.scanning.pipeline import in_order
 
     lengths: dict[str, int] = {}
     run.lengths = lengths if wanted.track else None
@@ -228,7 +228,7 @@ def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: W
 def _tracks(run: ScanRun, folder: str | None, lengths: dict[str, int]) -> TrackWriter | None:
     if folder is None:
         return None
-    from bioconv.sequence.tracks import TrackWriter
+    from bioconv.sequence.scanning.tracks import TrackWriter
 
     return TrackWriter(folder, run.names, lengths)
 
@@ -248,7 +248,7 @@ def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: 
 def _matrix(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     import tempfile
 
-    from bioconv.sequence.matrix import best_scores, matrix_head, matrix_row
+    from bioconv.sequence.scanning.matrix import best_scores, matrix_head, matrix_row
 
     with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped
         for source in sources:

@@ -9,7 +9,7 @@ from pathlib import Path
 from Bio import SeqIO
 
 import bioconv
-from bioconv.sequence.options import ScanOptions
+from bioconv.sequence.scanning.options import ScanOptions
 
 DATA = Path(__file__).parent / "data"
 UPSTREAM = 150

@@ -26,7 +26,10 @@ HEAVY = {
     "pyfaidx": {"sequence"},
     "pooch": {"download"},
     "tqdm": {"runtime"},
-    "safetensors": {"models", "sequence"},
+    "safetensors": {"models", "training", "sequence"},
+    "jinja2": {"report"},
+    "logomaker": {"report"},
+    "matplotlib": {"report"},
     "torch": {"runtime", "conv", "models", "training", "sequence"},
 }
 """Heavy packages, and the rooms that may import them."""

@@ -24,7 +24,7 @@ from bioconv.sequence.fasta import (
     byte_classes,
     open_bytes,
 )
-from bioconv.sequence.hits import HitBatch
+from bioconv.sequence.scanning.hits import HitBatch
 
 Fetch = Callable[[str, int, int], bytes]
 _Piece = tuple[Record, int, NDArray[np.uint8]]

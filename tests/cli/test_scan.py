@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import bioconv
-from bioconv.sequence.options import ScanOptions
+from bioconv.sequence.scanning.options import ScanOptions
 
 ROOT = Path(__file__).parent.parent.parent
 GENOME = ROOT / "examples/data/NC_005816.fna"

@@ -20,7 +20,6 @@ from bioconv.errors import InputError
 from bioconv.sequence import regions
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.motifs import Motif
-from bioconv.sequence.options import ScanOptions
 from bioconv.sequence.regions import (
     Region,
     merge_regions,
@@ -29,6 +28,7 @@ from bioconv.sequence.regions import (
     read_regions,
     read_texts,
 )
+from bioconv.sequence.scanning.options import ScanOptions
 
 Key = tuple[str, str, int, int, str, float, float, str]
 

@@ -1,0 +1,69 @@
+"""What the trainer asks of data: batches by index, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples side by side.
+
+    Parameters
+    ----------
+    inputs
+        What the model is called with: a tensor whose first axis is the sample, or a tuple of such tensors.
+    targets
+        (N, ...) tensor, or a tuple of them for a model with several heads.
+    weights
+        (N,) float32 weights of the samples in the loss; None: all alike.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: torch.Tensor | None = None
+
+
+class Samples(Protocol):
+    """A part of the data (training, validation) that batches are taken from."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
+        """Return samples by index, on the CPU.
+
+        What is random about a sample (shuffling, augmentation) is drawn from (seed, epoch, index) alone
+        (`bioconv.training.draws.sample_keys`), so that it does not depend on batch size, worker or device.
+        It may be called from several threads at once.
+        """
+
+    def classes(self) -> NDArray[np.int64] | None:
+        """Return the class of every sample, (n,), for balancing; None where there are none."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySamples:
+    """Samples that lie in memory: arrays whose first axis is the sample."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
+        """Return samples by index; nothing here is random."""
+        chosen = torch.from_numpy(indices)
+        return Batch(self.inputs[chosen], self.targets[chosen])
+
+    def classes(self) -> NDArray[np.int64] | None:
+        """Return the targets where they are whole numbers or binary, else None."""
+        if self.targets.ndim != 1 or not bool((self.targets == self.targets.round()).all()):
+            return None
+        return np.asarray(self.targets.numpy(), np.int64)
