@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bioconv.conv.detectors import Detectors
+from bioconv.conv.pooling import pool_detectors
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class DeepBind(nn.Module):
             else:
                 nn.init.zeros_(parameter)
 
-    def forward(self, sequences: Tensor) -> Tensor:
+    def forward(self, codes: Tensor) -> Tensor:
         """Score sequences.
 
         Parameters
         ----------
-        sequences
-            (N, 4, L) float, rows A, C, G, T; an unknown letter is 0.25 each.
+        codes
+            (N, L) uint8: 0 to 3 are A, C, G, T; an unknown letter is 0.25 of each.
 
         Returns
         -------
@@ -86,8 +87,13 @@ class DeepBind(nn.Module):
             (N,) scores before the logistic function; of both strands the better one, which alone gets a
             gradient.
         """
-        strands = [sequences, sequences.flip(1, 2)] if self.config.reverse_complement else [sequences]
-        pooled = torch.stack([self.pool(strand) for strand in strands])  # (S, N, P)
+        pooled = pool_detectors(
+            codes,
+            self.filters,
+            self.thresholds,
+            reverse_complement=self.config.reverse_complement,
+            average=self.config.average_pooling,
+        )  # (S, N, P)
         # One mask for both strands; dropping nothing must not draw random numbers.
         if self.training and self.config.dropout > 0:
             pooled = pooled * functional.dropout(torch.ones_like(pooled[0]), self.config.dropout)
@@ -97,15 +103,6 @@ class DeepBind(nn.Module):
         else:
             scores = hidden.relu() @ self.weights2 + self.bias2
         return scores.amax(0)
-
-    def pool(self, sequences: Tensor) -> Tensor:
-        """Return the (N, P) pooled features of one strand."""
-        padded = functional.pad(sequences, (self.config.length - 1,) * 2, value=0.25)
-        values = functional.conv1d(padded, self.filters, self.thresholds).relu()
-        top = values.amax(2)
-        if not self.config.average_pooling:
-            return top
-        return torch.stack([top, values.mean(2)], dim=2).flatten(1)  # max0, mean0, max1, ...
 
     def detectors(self) -> Detectors:
         """Return a copy of the weights, for scanning."""
