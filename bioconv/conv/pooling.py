@@ -64,17 +64,18 @@ def pool_detectors(
         top, total = _Native.apply(codes, filters, thresholds, reverse_complement, average)  # type: ignore[no-untyped-call]
     else:
         top, total = _torch_pools(codes, filters, thresholds, reverse_complement)
-    top = top.relu()
+    highest: Tensor = top.relu()
     if not average:
-        return top
+        return highest
     mean = total / (codes.shape[1] + filters.shape[2] - 1)
-    return torch.stack([top, mean], dim=3).flatten(2)  # max0, mean0, max1, ...
+    return torch.stack([highest, mean], dim=3).flatten(2)  # max0, mean0, max1, ...
 
 
 def one_hot(codes: Tensor) -> Tensor:
     """Return (N, 4, L) float32 letters of (N, L) codes; an unknown letter is 0.25 each."""
     table = torch.cat([torch.eye(4), torch.full((252, 4), 0.25)]).to(codes.device)
-    return table[codes.long()].transpose(1, 2)
+    letters: Tensor = table[codes.long()]
+    return letters.transpose(1, 2)
 
 
 def _torch_pools(codes: Tensor, filters: Tensor, thresholds: Tensor, both: bool) -> tuple[Tensor, Tensor]:

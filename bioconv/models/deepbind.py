@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bioconv.conv.detectors import Detectors
+from bioconv.conv.detectors import STRAND_POOLING, Detectors
 from bioconv.conv.pooling import pool_detectors
 
 
@@ -32,7 +32,9 @@ class DeepBindConfig:
     average_pooling
         Whether the mean over positions is a feature beside the maximum.
     reverse_complement
-        Whether the better one of both strands is the output.
+        Whether both strands are read.
+    strand_pooling
+        Of both strands' scores the output is the `max` (published) or the `mean`.
     dropout
         Share of pooled features dropped in training; both strands drop the same ones.
     """
@@ -42,11 +44,15 @@ class DeepBindConfig:
     hidden: int = 0
     average_pooling: bool = False
     reverse_complement: bool = True
+    strand_pooling: str = "max"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.detectors < 1 or self.length < 1 or self.hidden < 0 or not 0 <= self.dropout < 1:
             message = f"{self} makes no sense: detectors and length >= 1, hidden >= 0, dropout in [0, 1)"
+            raise ValueError(message)
+        if self.strand_pooling not in STRAND_POOLING:
+            message = f"strand_pooling is {self.strand_pooling!r}; expected one of {', '.join(STRAND_POOLING)}"
             raise ValueError(message)
 
 
@@ -84,7 +90,7 @@ class DeepBind(nn.Module):
         Returns
         -------
         Tensor
-            (N,) scores before the logistic function; of both strands the better one, which alone gets a
+            (N,) scores before the logistic function; with `max` pooling of strands only the better one gets a
             gradient.
         """
         pooled = pool_detectors(
@@ -102,7 +108,7 @@ class DeepBind(nn.Module):
             scores = hidden[..., 0]
         else:
             scores = hidden.relu() @ self.weights2 + self.bias2
-        return scores.amax(0)
+        return scores.amax(0) if self.config.strand_pooling == "max" else scores.mean(0)
 
     def detectors(self) -> Detectors:
         """Return a copy of the weights, for scanning."""
@@ -119,6 +125,7 @@ class DeepBind(nn.Module):
             weights2=None if self.weights2 is None else array(self.weights2),
             bias2=0.0 if self.bias2 is None else float(self.bias2.detach()),
             reverse_complement=self.config.reverse_complement,
+            strand_pooling=self.config.strand_pooling,
         )
 
     @classmethod
@@ -131,6 +138,7 @@ class DeepBind(nn.Module):
             hidden=0 if linear else len(detectors.biases1),
             average_pooling=detectors.average_pooling,
             reverse_complement=detectors.reverse_complement,
+            strand_pooling=detectors.strand_pooling,
             dropout=dropout,
         )
         network = cls(config)

@@ -232,6 +232,7 @@ def to_model_file(model: MotifModel, **metadata: object) -> ModelFile:
         "hidden": 0 if detectors.weights2 is None else len(detectors.biases1),
         "average_pooling": detectors.average_pooling,
         "reverse_complement": detectors.reverse_complement,
+        "strand_pooling": detectors.strand_pooling,
     }
     facts = {"name": model.name, "window": {"length": model.window, "padded": model.padded}, **metadata}
     if model.null is not None:
@@ -273,6 +274,7 @@ def _detectors(file: ModelFile, where: str) -> Detectors:
         "hidden": int,
         "average_pooling": bool,
         "reverse_complement": bool,
+        "strand_pooling": str,
     }
     odd = sorted(set(types) ^ (set(file.config) - {"dropout"}))
     odd += sorted(name for name, kind in types.items() if type(file.config.get(name)) is not kind)
@@ -291,4 +293,5 @@ def _detectors(file: ModelFile, where: str) -> Detectors:
         weights2=file.tensor("weights2", (hidden,)) if hidden else None,
         bias2=float(cast("float", file.tensor("bias2", ()))) if hidden else 0.0,
         reverse_complement=config["reverse_complement"],
+        strand_pooling=config["strand_pooling"],
     )

@@ -16,7 +16,7 @@ CONFIGS = [
     for hidden in (0, 6)
     for average in (False, True)
     for strands in (False, True)
-]
+] + [DeepBindConfig(detectors=5, length=7, hidden=6, strand_pooling="mean")]
 
 
 def random_network(config):
@@ -34,7 +34,8 @@ def test_network_and_detectors_score_alike(config):
     codes = np.random.default_rng(1).integers(0, 5, (8, 40)).astype(np.uint8)
     sequences = torch.from_numpy(codes)
     found = network(sequences).detach().numpy()
-    expected = [record_scores(row, network.detectors(), backend="reference").max() for row in codes]
+    pool = np.mean if config.strand_pooling == "mean" else np.max
+    expected = [pool(record_scores(row, network.detectors(), backend="reference")) for row in codes]
     np.testing.assert_allclose(found, expected, atol=1e-5)
     again = DeepBind.from_detectors(network.detectors())
     assert again.config == config
