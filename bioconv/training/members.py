@@ -12,7 +12,8 @@ from torch import Tensor
 class MemberSGD(torch.optim.Optimizer):
     """Nesterov momentum whose rates are vectors over the first axis of every parameter.
 
-    Sutskever, Martens, Dahl & Hinton (ICML 2013), as `torch.optim.SGD(nesterov=True)` for each member.
+    Sutskever, Martens, Dahl & Hinton (ICML 2013), as `torch.optim.SGD(nesterov=True)` for each member. Where a
+    member diverges its weights stay at their last finite values, so that the others can go on.
 
     Parameters
     ----------
@@ -55,11 +56,12 @@ class MemberSGD(torch.optim.Optimizer):
         if not state:
             state["step"] = torch.zeros((), dtype=torch.int64)
             state["momentum"] = torch.zeros_like(parameter)
+        assert parameter.grad is not None
         grad = parameter.grad
-        assert grad is not None
         if group["l1"] is not None and int(state["step"]) >= self._l1_from:
             grad = grad + column(group["l1"]) * parameter.sign()
         momenta = column(self._momenta)
         state["momentum"].mul_(momenta).add_(grad)
-        parameter.sub_(group["lr"] * column(self._rates) * (grad + momenta * state["momentum"]))
+        moved = parameter - group["lr"] * column(self._rates) * (grad + momenta * state["momentum"])
+        parameter.copy_(moved.where(moved.isfinite(), parameter))
         state["step"] += 1
