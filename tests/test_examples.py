@@ -74,9 +74,19 @@ def test_readme_python_runs():
     assert lines[0].startswith("LexA 5950 5968 -")
 
 
-@pytest.mark.parametrize(
-    "name", ["bioconv.sequence.scanning.scan", "bioconv.datasets.synthetic", "bioconv.sequence.labelled"]
-)
+DOCUMENTED = [
+    "bioconv.sequence.scanning.scan",
+    "bioconv.datasets.synthetic",
+    "bioconv.sequence.labelled",
+    *(
+        f"bioconv.evaluation.{path.stem}"
+        for path in sorted((ROOT / "bioconv/evaluation").glob("*.py"))
+        if ">>>" in path.read_text()
+    ),
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
