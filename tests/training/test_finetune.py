@@ -19,7 +19,8 @@ AFFINE, PLAIN, HEAD_NORM = 1, 4, 8
 def network() -> nn.Sequential:
     torch.manual_seed(3)
     return nn.Sequential(
-        nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.Conv1d(6, 6, 3), nn.BatchNorm1d(6, affine=False), nn.ReLU(),
+        nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), nn.ReLU(), nn.Conv1d(6, 6, 3),
+        nn.BatchNorm1d(6, affine=False), nn.ReLU(),
         nn.Flatten(), nn.Linear(24, 5), nn.BatchNorm1d(5), nn.Linear(5, 1),
     )  # fmt: skip
 
