@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"version", "errors"},
-    {"runtime", "outputs"},
+    {"runtime", "outputs", "tables"},
     {"download"},
     {"unpack"},
     {"conv", "evaluation", "images"},
