@@ -74,7 +74,8 @@ def _peaks(records: Codes, detectors: Detectors) -> Peaks:
     score = scores.max(axis=1)
     rows = np.arange(len(records))
     strand = np.where(better == 0, 1, -1).astype(np.int8)
-    return Peaks(top[rows, better], start[rows, better], strand, score, score[:, None] - without.max(axis=1))
+    fall = np.where(top.any(axis=1), score[:, None] - without.max(axis=1), np.float32(0))  # exactly 0 for the silent
+    return Peaks(top[rows, better], start[rows, better], strand, score, fall)
 
 
 def _pooled(records: Codes, detectors: Detectors) -> tuple[Floats, NDArray[np.int64], Floats | None]:

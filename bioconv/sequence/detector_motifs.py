@@ -75,6 +75,11 @@ class DetectorMotif:
         """One IUPAC letter per column; empty without a motif."""
         return consensus(self.motif.frequencies) if self.motif else ""
 
+    @property
+    def bits(self) -> float:
+        """Information of all columns; 0 without a motif."""
+        return float(column_bits(self.motif.frequencies).sum()) if self.motif else 0.0
+
 
 def detector_motifs(
     detectors: Detectors, sequences: Sequence[Codes] | None = None, *, name: str = "model"
