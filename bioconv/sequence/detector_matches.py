@@ -16,34 +16,20 @@ from bioconv.sequence.motifs.information import reverse_complement
 MIN_BITS = 6.0
 """Motifs that hold less are not compared: vague columns resemble the vague columns of any motif."""
 
-COLUMNS = [
-    "detector",
-    "importance",
-    "nsites",
-    "share",
-    "mean_response",
-    "max_response",
-    "width",
-    "bits",
-    "consensus",
-    "match_id",
-    "match_name",
-    "offset",
-    "orientation",
-    "overlap",
-    "score",
-    "p-value",
-    "e-value",
-    "q-value",
-]
+_OWN = ("detector", "importance", "nsites", "share", "mean_response", "max_response", "width", "bits", "consensus")
+_MATCH = (
+    *("match_id", "match_name", "offset", "orientation", "overlap", "score"),
+    *("p-value", "e-value", "q-value"),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class MatchedDetector:
-    """A detector's motif and its best matches, best first; none where it was not compared."""
+    """A detector's motif and its best matches, best first; `vague`: it holds too little to be compared."""
 
     found: DetectorMotif
     matches: tuple[Match, ...] = ()
+    vague: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,12 +82,14 @@ def match_detectors(
         From `gather_targets`; None to compare with nothing.
     """
     options = options or MatchOptions()
-    return [MatchedDetector(each, _best(each, targets, options)) for each in found]
+    return [_matched(each, targets, options) for each in found]
 
 
-def _best(found: DetectorMotif, targets: Targets | None, options: MatchOptions) -> tuple[Match, ...]:
-    if targets is None or found.motif is None or found.bits < options.min_bits:
-        return ()
+def _matched(found: DetectorMotif, targets: Targets | None, options: MatchOptions) -> MatchedDetector:
+    if targets is None or found.motif is None:
+        return MatchedDetector(found)
+    if found.bits < options.min_bits:
+        return MatchedDetector(found, vague=True)
     matches = compare(
         found.motif,
         targets,
@@ -109,7 +97,7 @@ def _best(found: DetectorMotif, targets: Targets | None, options: MatchOptions) 
         min_overlap=options.min_overlap,
         both_orientations=options.both_orientations,
     )
-    return tuple(matches[: options.matches])
+    return MatchedDetector(found, tuple(matches[: options.matches]))
 
 
 def table_lines(rows: Sequence[MatchedDetector], *, matched: bool) -> Iterator[str]:
@@ -120,7 +108,7 @@ def table_lines(rows: Sequence[MatchedDetector], *, matched: bool) -> Iterator[s
     matched
         Whether to write the columns of the match. What is not known is `NA`.
     """
-    columns = COLUMNS if matched else COLUMNS[: COLUMNS.index("match_id")]
+    columns = (*_OWN, *_MATCH) if matched else _OWN
     yield "\t".join(columns)
     for row in rows:
         for match in row.matches or (None,):
@@ -226,6 +214,8 @@ def _panel(row: MatchedDetector) -> LogoPanel:
     if row.matches:
         match = row.matches[0]
         lines.append(f"{_label(match)}   p = {match.p:.1e}")
+    if row.vague:
+        lines.append(f"{found.bits:.1f} bits: too vague to compare")
     return LogoPanel(found.motif.frequencies, heading, lines)
 
 

@@ -180,7 +180,8 @@ def compare(
         w = len(columns)
         sums = np.concatenate([sums, _sums(turned[::-1], targets.lengths)])
         p = np.concatenate([p, null.p_values(sums[len(p) :], w - ways.end, w - ways.begin, ways.allowed)])
-    return _matches((query.name, begin, len(columns)), targets, ways, sums * GRID, p)
+    scores = np.asarray(sums * GRID, np.float64)
+    return _matches((query.name, begin, len(columns)), targets, ways, scores, p)
 
 
 def _euclidean(a: Floats, b: Floats) -> Floats:
