@@ -74,7 +74,15 @@ def test_readme_python_runs():
     assert lines[0].startswith("LexA 5950 5968 -")
 
 
-@pytest.mark.parametrize("name", ["bioconv.sequence.scanning.scan", "bioconv.datasets.synthetic"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bioconv.conv.detector_records",
+        "bioconv.datasets.synthetic",
+        "bioconv.sequence.prediction",
+        "bioconv.sequence.scanning.scan",
+    ],
+)
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
