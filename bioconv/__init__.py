@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bioconv.version import __version__
 
 if TYPE_CHECKING:
+    from bioconv.sequence.prediction import predict as predict
     from bioconv.sequence.scanning.scan import scan as scan
 
 # In a checkout `cli/` and `datasets/` lie beside this folder; installed, they lie inside it.
@@ -20,9 +21,12 @@ _checkout = Path(__file__).parent.parent
 if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
-_PUBLIC = {"scan": "bioconv.sequence.scanning.scan"}
+_PUBLIC = {
+    "predict": "bioconv.sequence.prediction",
+    "scan": "bioconv.sequence.scanning.scan",
+}
 
-__all__ = ["__version__", "scan"]
+__all__ = ["__version__", "predict", "scan"]
 
 
 def __getattr__(name: str) -> object:

@@ -15,6 +15,7 @@ from bioconv.version import __version__
 # command -> module and one-line help; a command's module is imported only when that command is used.
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
+    "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }

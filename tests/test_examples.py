@@ -75,15 +75,10 @@ def test_readme_python_runs():
 
 
 DOCUMENTED = [
-    "bioconv.sequence.scanning.scan",
-    "bioconv.datasets.synthetic",
-    "bioconv.sequence.labelled",
-    *(
-        f"bioconv.evaluation.{path.stem}"
-        for path in sorted((ROOT / "bioconv/evaluation").glob("*.py"))
-        if ">>>" in path.read_text()
-    ),
-]
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "bioconv").rglob("*.py"))
+    if ">>> " in path.read_text()
+] + ["bioconv.datasets.synthetic"]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
