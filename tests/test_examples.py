@@ -77,7 +77,7 @@ def test_readme_python_runs():
 DOCUMENTED = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "bioconv").rglob("*.py"))
-    if ">>> " in path.read_text()
+    if re.search(r"^ +>>> ", path.read_text(), re.MULTILINE)
 ] + ["bioconv.datasets.synthetic"]
 
 

@@ -40,7 +40,7 @@ def shuffle_dinucleotides(codes: Codes, keys: NDArray[np.uint64]) -> Codes:
     >>> from bioconv.sequence.fasta import encode
     >>> shuffled = shuffle_dinucleotides(encode("AACCAACC")[None], np.array([7], np.uint64))
     >>> "".join("ACGT"[code] for code in shuffled[0])
-    'AACCAACC'
+    'AACCCAAC'
     """
     codes = np.ascontiguousarray(np.minimum(codes, _SYMBOLS - 1))
     keys = np.ascontiguousarray(keys, np.uint64)
