@@ -79,8 +79,11 @@ def test_readme_python_runs():
     [
         "bioconv.conv.detector_records",
         "bioconv.datasets.synthetic",
+        "bioconv.sequence.haplotypes",
         "bioconv.sequence.prediction",
         "bioconv.sequence.scanning.scan",
+        "bioconv.sequence.variants",
+        "bioconv.sequence.vcf",
     ],
 )
 def test_docstring_examples(name):
