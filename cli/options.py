@@ -58,6 +58,14 @@ def models_option(command: _Command) -> _Command:
     )(command)  # fmt: skip
 
 
+def reference_option(*, required: bool) -> Callable[[_Command], _Command]:
+    """Add `-r`."""
+    return click.option(
+        "-r", "--reference", required=required, type=click.Path(dir_okay=False), metavar="FASTA",
+        help="The genome, plain or bgzip; a missing index is made.",
+    )  # fmt: skip
+
+
 def no_header_option(command: _Command) -> _Command:
     """Add `--no-header`."""
     text = "Leave out the `#` line that says how the output was made."
