@@ -69,10 +69,16 @@ def train_options(command: _Command) -> Callable[..., Any]:
     )(wrapped)  # fmt: skip
 
 
+def _said(text: str, default: Any) -> str:
+    for name in ("LOSSES", "OPTIMIZERS", "SCHEDULES", "INITIALIZATIONS", "PRECISIONS"):
+        text = text.replace(f"One of `{name}`; ", "").replace(f"; one of `{name}`", "")
+    said = text.replace("`", "").replace("None:", "none:").replace("_", "-")
+    return f"{said[0].upper()}{said[1:]} [usually: {_NONE if default is None else default}]"
+
+
 def _option(field: Field[Any], text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag, wanted = f"--{field.name.replace('_', '-')}", str(field.type)
-    default = _NONE if field.default is None else field.default
-    told: dict[str, Any] = {"default": None, "help": f"{text.replace('`', '')} [usually: {default}]"}
+    told: dict[str, Any] = {"default": None, "help": _said(text, field.default)}
     if wanted == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", field.name, **told)
     if field.name in _CHOICES:
