@@ -79,8 +79,8 @@ def main() -> None:
     except BioconvError as error:
         click.echo(f"error: {error}", err=True)
         status = 1
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        click.echo(str(stop) or "interrupted", err=True)
         status = 130
     except BrokenPipeError:
         # The reader has gone (`| head`): end quietly.

@@ -31,20 +31,27 @@ class TrainConfig:
     accumulate
         Parts a batch is computed in, one after another (bounds memory, changes nothing else).
     loss
-        One of `LOSSES`.
+        What is made small; one of `LOSSES`. `soft` learns from probabilities, as in distillation.
     optimizer
-        One of `OPTIMIZERS`.
-    learning_rate, momentum, beta2, epsilon
-        Of the optimiser; `momentum` is Adam's first beta too (rmsprop runs without), `beta2` the decay of squared
-        gradients. None: what is customary (`beta2` 0.999, of rmsprop 0.99, of adadelta 0.9; `epsilon` 1e-8,
-        of adagrad 1e-10, of adadelta 1e-6).
-    l1, l2
-        Penalties l1 * sum |w| + l2 / 2 * sum w² on weights (not on biases and normalisation): their gradient is
-        added after clipping, but for `adamw`, whose `l2` is decoupled.
-    clip_norm, clip_value
-        Largest norm of the whole gradient, largest size of one of its numbers; None: unbounded.
+        What turns gradients into steps; one of `OPTIMIZERS`.
+    learning_rate
+        Of the optimiser, before the factors of the schedule.
+    momentum
+        Of momentum and nesterov, and the first beta of adam and adamw; rmsprop runs without.
+    beta2
+        Decay of squared gradients; None: what is customary (0.999, of rmsprop 0.99, of adadelta 0.9).
+    epsilon
+        Of the optimiser; None: what is customary (1e-8, of adagrad 1e-10, of adadelta 1e-6).
+    l1
+        Penalty l1 * sum |w| on weights, not on biases and normalisation; its gradient is added after clipping.
+    l2
+        Penalty l2 / 2 * sum w² on the same weights; for `adamw`, decoupled from the gradient.
+    clip_norm
+        Largest norm of the whole gradient; None: unbounded.
+    clip_value
+        Largest size of a number of the gradient; None: unbounded.
     schedule
-        One of `SCHEDULES`; factors on `learning_rate`.
+        One of `SCHEDULES`; what the learning rate is multiplied with as training goes on.
     warmup_steps
         Steps over which the rate first rises linearly from 0.
     decay

@@ -93,7 +93,7 @@ class Stepper:
             net, waits = self._net, number + 1 < len(load.batches)
             shared = waits and isinstance(net, nn.parallel.DistributedDataParallel)
             with net.no_sync() if shared else nullcontext():  # type: ignore[operator]
-                part = self._losses(to_device(batch, ranks.device)).sum()
+                part = self._part_losses(batch).sum()
                 # Processes' gradients are averaged, hence times their number.
                 torch.autograd.backward(self.scaler.scale(part * ranks.world / weight))
             loss += part.detach()
@@ -110,6 +110,18 @@ class Stepper:
             inputs = batch.inputs
             outputs = self._net(*inputs) if isinstance(inputs, tuple) else self._net(inputs)
         return _full_precision(outputs) if dtype is not None else outputs
+
+    def _part_losses(self, batch: Batch) -> torch.Tensor:
+        try:
+            return self._losses(to_device(batch, self._ranks.device))
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            message = (
+                "a batch, or one of its parts, is left with a single sample, of which batch normalisation cannot "
+                "take statistics; change --batch-size or --accumulate so that 2 or more are left at the end of an epoch"
+            )
+            raise TrainingError(message) from error
 
     def _losses(self, batch: Batch) -> torch.Tensor:
         losses = self._loss(self.forward(batch), batch.targets)
