@@ -19,12 +19,12 @@ from bioconv.models.model_file import ModelFile, read_model
 from bioconv.sequence.binding.data import BindingData, fingerprints
 from bioconv.sequence.binding.published import Calibration, PublishedPlan, calibrate, fit_restarts
 from bioconv.sequence.binding.recipe import (
+    Fitted,
     Recipe,
     fit_network,
     held_out_samples,
     new_network,
     scores,
-    taught,
     train_samples,
 )
 from bioconv.sequence.binding.samples import Codes, FixedSamples
@@ -39,7 +39,6 @@ from bioconv.version import __version__
 _HELD_OUT = 0.1
 _MOST_HELD_OUT = 1000
 _TOP_HELD_OUT = 250
-_TEACHER_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -157,11 +156,11 @@ def train_binding(
     held_out = held_out_samples(data, dev, plan.config.seed + 1)
     calibration = None
     if plan.published is None:
-        network, runs = job.train(train, held_out)
-        found = scores(network, held_out.codes)
+        fitted = [job.train(train, held_out)]
+        found = scores(fitted[0].network, held_out.codes)
         if plan.refit:
-            network, more = job.train(np.arange(len(data.names)), None)
-            runs += more
+            fitted.append(job.train(np.sort(np.concatenate([train, dev])), None))
+        network, runs = fitted[-1].network, [each.run for each in fitted]
     else:
         network, calibration = job.published(train)
         runs, found = [], scores(network, held_out.codes)
@@ -179,43 +178,22 @@ class _Job:
     device: str
     resume: bool
 
-    def train(self, part: NDArray[np.int64], held_out: FixedSamples | None) -> tuple[DeepBind, list[Run]]:
-        """Train on a part: the teachers, if any, then the model."""
+    def train(self, part: NDArray[np.int64], held_out: FixedSamples | None) -> Fitted:
+        """Train on a part."""
         recipe, config = self.plan.recipe, self.plan.config
         if not self.plan.ranked:
             recipe = replace(recipe, rank_scale=None)
-        stage = "all" if held_out is None else "held-out"
-        samples = train_samples(self.data, part, recipe, config.seed)
-        teachers, runs = [], []
-        for number in range(recipe.teachers):
-            own = replace(config, seed=config.seed + _TEACHER_SEEDS * (number + 1))
-            shown = train_samples(self.data, part, recipe, own.seed)
-            network, run = self._fit(shown, recipe, own, held_out, f"{stage}-teacher{number + 1}")
-            teachers.append(network)
-            runs.append(run)
-        if teachers:
-            samples = taught(samples, teachers, probabilities=self.data.values is None)
-            student = replace(recipe, network=replace(recipe.network, dropout=0.0))
-            network, run = self._fit(samples, student, config, held_out, stage)
-        else:
-            network, run = self._fit(samples, recipe, config, held_out, stage)
-        return network, [*runs, run]
-
-    def _fit(
-        self, samples: Any, recipe: Recipe, config: TrainConfig, held_out: FixedSamples | None, stage: str
-    ) -> tuple[DeepBind, Run]:
-        fitted = fit_network(
-            samples,
+        return fit_network(
+            train_samples(self.data, part, recipe, config.seed),
             recipe,
             config,
             validation=held_out,
-            folder=self.folder and self.folder / stage,
+            folder=self.folder and self.folder / ("all" if held_out is None else "held-out"),
             callbacks=self.callbacks,
             device=self.device,
             resume=self.resume,
             start=self._start(recipe),
         )
-        return fitted.network, fitted.run
 
     def _start(self, recipe: Recipe) -> DeepBind | None:
         if self.plan.start is None:
@@ -240,7 +218,9 @@ class _Job:
         )
         setting, steps = found.best()
         runtime.logger.info("best of %d settings: %s, %d steps", len(found.settings), setting, steps)
-        network, losses = fit_restarts(positives, setting, steps, plan, seed=seed, device=self.device, folder=self.folder)
+        network, losses = fit_restarts(
+            positives, setting, steps, plan, seed=seed, device=self.device, folder=self.folder
+        )
         runtime.logger.info("training losses of the restarts: %s", ", ".join(f"{loss:.4f}" for loss in losses))
         return network.eval(), found
 

@@ -176,7 +176,9 @@ def calibrate(
     for fold in range(plan.folds):
         held_out = with_shuffles(positives[fold_of == fold], seed=seed + 2)
         for group in _groups(settings, plan):
-            on_stage(f"fold {fold + 1} of {plan.folds}, {len(group)} settings, {settings[group[0]].hidden} hidden units")
+            on_stage(
+                f"fold {fold + 1} of {plan.folds}, {len(group)} settings, {settings[group[0]].hidden} hidden units"
+            )
             part = folder and folder / f"fold{fold}-settings{group[0]}-{group[-1]}"
             trainer = _trainer(
                 positives[fold_of != fold],
@@ -293,9 +295,7 @@ def _member_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
     A member that has diverged counts nothing, so that it does not stop the others.
     """
-    losses = functional.binary_cross_entropy_with_logits(
-        outputs, targets[:, None].expand_as(outputs), reduction="none"
-    )
+    losses = functional.binary_cross_entropy_with_logits(outputs, targets[:, None].expand_as(outputs), reduction="none")
     return losses.nan_to_num(0, posinf=0).sum(1) / 2
 
 

@@ -19,7 +19,7 @@ from bioconv.sequence.binding.data import BindingData
 from bioconv.sequence.binding.samples import BindingSamples, Codes, FixedSamples, rank_weights, with_shuffles
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
-from bioconv.training.data import Batch, Samples
+from bioconv.training.data import Samples
 
 _HELD_OUT_NEGATIVES = 4
 
@@ -41,9 +41,6 @@ class Recipe:
         Positives drawn an epoch; None: as many as there are.
     per_positive
         Negatives beside each.
-    teachers
-        Networks trained first, whose mean the model then learns from (distillation: Hinton, Vinyals & Dean
-        2015, arXiv 1503.02531); 0: none.
     """
 
     network: DeepBindConfig = DeepBindConfig(
@@ -53,7 +50,6 @@ class Recipe:
     rank_scale: float | None = 1500.0
     per_epoch: int | None = 8000
     per_positive: int = 1
-    teachers: int = 0
 
 
 DEFAULTS = TrainConfig(
@@ -109,27 +105,6 @@ def held_out_samples(data: BindingData, part: NDArray[np.int64], seed: int) -> F
     return FixedSamples(np.concatenate([positives, data.negatives]), targets)
 
 
-@dataclass(frozen=True, eq=False)
-class _Taught:
-    """Samples whose targets are what teachers say of them."""
-
-    samples: Samples
-    teachers: list[DeepBind]
-    probabilities: bool
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
-        batch = self.samples.batch(indices, epoch)
-        with torch.no_grad():
-            logits = torch.stack([teacher(batch.inputs) for teacher in self.teachers]).mean(0)
-        return replace(batch, targets=logits.sigmoid() if self.probabilities else logits)
-
-    def classes(self) -> NDArray[np.int64] | None:
-        return None
-
-
 def fit_network(
     samples: Samples,
     recipe: Recipe,
@@ -167,11 +142,6 @@ def fit_network(
     network.load_state_dict(run.weights)
     assert isinstance(network, DeepBind)
     return Fitted(network.cpu().eval(), run)
-
-
-def taught(samples: Samples, teachers: list[DeepBind], *, probabilities: bool) -> Samples:
-    """Return samples whose targets are the teachers' mean score, or the probability it stands for."""
-    return _Taught(samples, [teacher.eval() for teacher in teachers], probabilities)
 
 
 def scores(network: DeepBind, codes: Codes) -> NDArray[np.float64]:
