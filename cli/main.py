@@ -16,6 +16,7 @@ from bioconv.version import __version__
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
     "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
+    "train": ("bioconv.cli.train", "Train a model: deepbind."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
     "models": ("bioconv.cli.models", "List, describe and download models."),

@@ -28,6 +28,7 @@ class DeepBindBank(nn.Module):
         super().__init__()
         members, features = len(dropout), config.detectors * (2 if config.average_pooling else 1)
         self.config = config
+        self.dropout: Tensor
         self.register_buffer("dropout", torch.tensor(dropout, dtype=torch.float32), persistent=False)
         self.filters = nn.Parameter(torch.zeros(members, config.detectors, 4, config.length))
         self.thresholds = nn.Parameter(torch.zeros(members, config.detectors))
@@ -54,7 +55,8 @@ class DeepBindBank(nn.Module):
             self.thresholds.flatten(),
             reverse_complement=config.reverse_complement,
             average=config.average_pooling,
-        ).unflatten(2, (members, -1))  # (S, N, B, P)
+        )
+        pooled = pooled.reshape(*pooled.shape[:2], members, -1)  # (S, N, B, P)
         if self.training and bool(self.dropout.any()):
             keep = 1 - self.dropout[:, None]
             pooled = pooled * ((torch.rand(pooled.shape[1:], device=pooled.device) < keep) / keep)
@@ -63,7 +65,8 @@ class DeepBindBank(nn.Module):
         else:
             hidden = torch.einsum("snbp,bph->snbh", pooled, self.weights1) + self.biases1
             scores = (hidden.relu() * self.weights2).sum(3) + self.bias2
-        return scores.amax(0) if config.strand_pooling == "max" else scores.mean(0)
+        combined: Tensor = scores.amax(0) if config.strand_pooling == "max" else scores.mean(0)
+        return combined
 
     def member(self, number: int) -> DeepBind:
         """Return a copy of one member as a network of its own."""

@@ -177,15 +177,23 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     OutputError
         If it cannot be written.
     """
-    import matplotlib
-
     form = Path(path).suffix.lower().removeprefix(".")
-    facts: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    if form not in facts:
+    if form not in _FACTS:
         message = f"{path}: figures are written as .svg or .png; give a name that ends so"
         raise OptionError(message)
+    drawn = figure_bytes(figure, form)
+    with open_output(path) as stream:
+        stream.write(drawn)
+
+
+_FACTS: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+
+
+def figure_bytes(figure: Figure, form: str) -> bytes:
+    """Return a figure as `svg` or `png`."""
+    import matplotlib
+
     drawn = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "bioconv", "svg.fonttype": "path"}):
-        figure.savefig(drawn, format=form, dpi=150, metadata=facts[form])
-    with open_output(path) as stream:
-        stream.write(drawn.getvalue())
+        figure.savefig(drawn, format=form, dpi=150, metadata=_FACTS[form])
+    return drawn.getvalue()

@@ -24,7 +24,7 @@ from bioconv.errors import ModelError, OptionError
 Floats = NDArray[np.float64]
 
 _TAIL = 1e-3
-_KNOTS = 4000
+_KNOTS = 500
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from bioconv.sequence.null_distribution import NullDistribution, fit_null
 
 Floats = NDArray[np.float64]
 
-METHOD = 1  # goes up whenever the same model would get other p-values
+METHOD = 2  # goes up whenever the same model would get other p-values
 WINDOWS = 1_000_000
 SEED = 0
 _BATCH = 1 << 15

@@ -174,7 +174,8 @@ def gc_matched_windows(genome: Iterable[Codes], codes: Codes, *, count: int, see
     wanted = np.bincount(_gc_class(codes), minlength=21) * (count / len(codes))
     classes = _gc_class(windows)
     kept = [np.flatnonzero(classes == number)[: int(np.ceil(share))] for number, share in enumerate(wanted)]
-    return windows[rng.permutation(np.concatenate(kept))[:count]]
+    drawn: Codes = windows[rng.permutation(np.concatenate(kept))[:count]]
+    return drawn
 
 
 def _gc_class(codes: Codes) -> NDArray[np.int64]:

@@ -52,8 +52,8 @@ class BindingPlan:
     published
         Follow the published recipe instead, this far.
     ranked
-        The sequences are listed best first: the best are drawn most, and the validation part is taken from the
-        first 500, every second one (at most a tenth of all).
+        The sequences are listed best first: the best are drawn most, and the validation part `dev` is 250 of the
+        first 500 (or a tenth of all); as many of all ranks are `train-dev`.
     refit
         After validation train again on all sequences, for as long; the model file has these weights, its
         validation figures are those of the first training.
@@ -85,9 +85,9 @@ class BindingRun:
     split
         Who was trained on and who was held out.
     metrics
-        Of the held-out part: name to value with its 95 % interval.
-    held_out
-        Names, scores and targets of the held-out part, worst first to look at.
+        Part to name to value with its 95 % interval; `train` is at most 1000 of its sequences.
+    dev
+        Names, targets and scores of the validation part; a negative is named after its positive.
     runs
         The trainings, in order.
     calibration
@@ -97,8 +97,8 @@ class BindingRun:
     model: ModelFile
     network: DeepBind
     split: Split
-    metrics: dict[str, Interval]
-    held_out: tuple[FixedSamples, NDArray[np.float64]]
+    metrics: dict[str, dict[str, Interval]]
+    dev: tuple[list[str], NDArray[np.float32], NDArray[np.float64]]
     runs: list[Run]
     calibration: Calibration | None
 
@@ -110,12 +110,12 @@ def make_binding_split(data: BindingData, *, ranked: bool, seed: int) -> Split:
         share = min(_HELD_OUT, _MOST_HELD_OUT / len(data.names))
         return make_split(data.names, groups=marks, fractions={"train": 1 - share, "dev": share}, seed=seed)
     count = min(_TOP_HELD_OUT, len(data.names) // 10)
-    top = 2 * count
-    chosen = np.random.default_rng([seed, 1]).permutation(top)[:count]
-    held_out = {marks[place] for place in chosen.tolist()}
-    parts = {name: "dev" if mark in held_out else "train" for name, mark in zip(data.names, marks, strict=True)}
+    rng, top = np.random.default_rng([seed, 1]), 2 * count
+    part_of = {marks[place]: "train-dev" for place in rng.permutation(len(marks))[:count].tolist()}
+    part_of |= {marks[place]: "dev" for place in rng.permutation(top)[:count].tolist()}
+    parts = {name: part_of.get(mark, "train") for name, mark in zip(data.names, marks, strict=True)}
     groups = dict(zip(data.names, marks, strict=True))
-    return Split(parts, groups, f"{count} of the first {top} seed={seed}")
+    return Split(parts, groups, f"dev: {count} of the first {top}; train-dev: {count} of all; seed={seed}")
 
 
 def train_binding(
@@ -147,26 +147,37 @@ def train_binding(
     if split is None:
         split = make_binding_split(data, ranked=plan.ranked, seed=plan.config.seed)
     check_split(split, fingerprints=dict(zip(data.names, fingerprints(data.codes), strict=True)))
-    train, dev = split.indices(data.names, "train"), split.indices(data.names, "dev")
+    train, train_dev, dev = (split.indices(data.names, part) for part in ("train", "train-dev", "dev"))
     if not len(train) or not len(dev):
         message = f"the split has {len(train)} sequences in train and {len(dev)} in dev; both are needed"
         raise InputError(message)
     data, standard = _standardised(data, train)
     job = _Job(data, plan, folder, tuple(callbacks), device, resume)
-    held_out = held_out_samples(data, dev, plan.config.seed + 1)
+    seed = plan.config.seed + 1
+    held_out = held_out_samples(data, dev, seed)
     calibration = None
     if plan.published is None:
         fitted = [job.train(train, held_out)]
-        found = scores(fitted[0].network, held_out.codes)
+        judged = fitted[0].network
         if plan.refit:
-            fitted.append(job.train(np.sort(np.concatenate([train, dev])), None))
+            fitted.append(job.train(np.sort(np.concatenate([train, dev, train_dev])), None))
         network, runs = fitted[-1].network, [each.run for each in fitted]
     else:
-        network, calibration = job.published(train)
-        runs, found = [], scores(network, held_out.codes)
-    metrics = _metrics(found, held_out.targets, measured=data.values is not None, seed=plan.config.seed)
-    model = _model_file(network, data, plan, split, metrics, _logistic(found, held_out.targets, data), standard)
-    return BindingRun(model, network, split, metrics, (held_out, found), runs, calibration)
+        judged, calibration = job.published(train)
+        network, runs = judged, []
+    found = scores(judged, held_out.codes)
+    shown = np.random.default_rng(seed).permutation(train)[:_MOST_HELD_OUT]
+    parts = {"train": shown, "train-dev": train_dev, "dev": dev}
+    samples = {part: held_out_samples(data, places, seed) for part, places in parts.items() if len(places)}
+    metrics = {
+        part: _metrics(scores(judged, own.codes), own.targets, measured=data.values is not None, seed=seed)
+        for part, own in samples.items()
+    }
+    logistic = _logistic(found, held_out.targets, data)
+    model = _model_file(network, data, plan, split, metrics["dev"], logistic, standard)
+    names = [data.names[place] for place in dev.tolist()]
+    own = [names[place % len(names)] + (" (negative)" if place >= len(names) else "") for place in range(len(found))]
+    return BindingRun(model, network, split, metrics, (own, held_out.targets, found), runs, calibration)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,9 @@ from bioconv.training.data import Samples
 _HELD_OUT_NEGATIVES = 4
 
 
+NETWORK = DeepBindConfig(detectors=128, hidden=32, average_pooling=True, strand_pooling="mean", dropout=0.3)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Model and sampling; the rest is in `TrainConfig`.
@@ -43,9 +46,7 @@ class Recipe:
         Negatives beside each.
     """
 
-    network: DeepBindConfig = DeepBindConfig(
-        detectors=64, hidden=32, average_pooling=True, strand_pooling="mean", dropout=0.3
-    )
+    network: DeepBindConfig = NETWORK
     filter_deviation: float = 0.05
     rank_scale: float | None = 1500.0
     per_epoch: int | None = 8000
@@ -56,6 +57,9 @@ DEFAULTS = TrainConfig(
     epochs=24, batch_size=32, learning_rate=2e-3, l2=1e-3, schedule="cosine", decay=0.0, warmup_steps=100,
     monitor="auroc",
 )  # fmt: skip
+
+
+AFFINITY_DEFAULTS = replace(DEFAULTS, loss="mse", monitor="pearson")
 
 
 @dataclass(frozen=True, eq=False)
