@@ -15,6 +15,7 @@ from bioconv.version import __version__
 # command -> module and one-line help; a command's module is imported only when that command is used.
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
+    "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }
 
