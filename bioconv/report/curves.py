@@ -55,8 +55,10 @@ def draw_curves(models: Mapping[str, Floats], labels: Flags, *, reliability: tup
         label = f"{name}: {auroc(scores, labels):.3f}"
         axes[0].plot(roc.false_positive_rate[thin], roc.true_positive_rate[thin], label=label, **style)
         thin = _thinned(len(recalled.thresholds))
+        # The area counts each precision back to the recall before; the first one back to nothing.
+        recall, precision = np.append(0.0, recalled.recall[thin]), recalled.precision[thin]
         label = f"{name}: {auprc(scores, labels):.3f}"
-        axes[1].step(recalled.recall[thin], recalled.precision[thin], where="pre", label=label, **style)
+        axes[1].step(recall, np.append(precision[0], precision), where="pre", label=label, **style)
         if name in reliability:
             _draw_reliability(axes[2], scores, labels, style | {"label": name})
     axes[0].legend(title="area", loc="lower right", fontsize="small")
