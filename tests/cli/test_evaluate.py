@@ -223,7 +223,7 @@ def test_a_model_on_labelled_sequences(tmp_path):
         chosen = [f">{i}\n{s}\n" for i, s in enumerate(sequences) if labels[i] == wanted]
         (tmp_path / f"{kind}.fa").write_text("".join(chosen))
     again = figures(tmp_path / "m.txt", tmp_path / "p.fa", "--negatives", tmp_path / "n.fa")
-    assert interval(list(again["models"].values())[0]["auroc"]) == pytest.approx(interval(entries["auroc"]))
+    assert interval(next(iter(again["models"].values()))["auroc"]) == pytest.approx(interval(entries["auroc"]))
     assert "p.fa has no labels" in evaluate(tmp_path / "m.txt", tmp_path / "p.fa", status=4).stderr
 
 
