@@ -15,10 +15,14 @@ from bioconv.version import __version__
 # command -> module and one-line help; a command's module is imported only when that command is used.
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
+<<<<<<< HEAD
     "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
     "train": ("bioconv.cli.train", "Train a model: deepbind."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
+=======
+    "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
+>>>>>>> eval
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }
 

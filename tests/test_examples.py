@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+EVALUATION = (ROOT / "docs/evaluation.md").read_text()
 
 
 def run(*command: object, **environment: str) -> subprocess.CompletedProcess:
@@ -39,9 +40,9 @@ def test_scan_promoters_finds_the_known_sites():
 
 
 def console_blocks() -> list[tuple[str, list[str]]]:
-    """Return each command of the README's console blocks with the output shown below it."""
+    """Return each command of the texts' console blocks with the output shown below it."""
     commands = []
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", README + EVALUATION, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *output = part.splitlines()
             commands.append((command, output))
@@ -49,9 +50,9 @@ def console_blocks() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("command", "shown"), console_blocks(), ids=lambda value: str(value)[:60])
-def test_readme_shows_real_output(command, shown, request, tmp_path_factory):
+def test_texts_show_real_output(command, shown, request, tmp_path_factory):
     environment = {}
-    if "model" in command:
+    if "--model" in command or "models" in command:
         mirror = request.getfixturevalue("shared_data")("deepbind-models-2015").parent
         cache = tmp_path_factory.getbasetemp() / "readme-cache"
         environment = {"BIOCONV_DATA_MIRROR": str(mirror), "BIOCONV_CACHE": str(cache)}
@@ -72,6 +73,14 @@ def test_readme_python_runs():
     lines = run("-c", code).stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("LexA 5950 5968 -")
+
+
+def test_evaluation_python_runs():
+    (code,) = re.findall(r"```python\n(.*?)```", EVALUATION, re.DOTALL)
+    lines = run("-c", code).stdout.splitlines()
+    assert len(lines) == 2
+    assert f"# {lines[0]}\n" in code
+    assert 0 < float(lines[1]) < 1
 
 
 DOCUMENTED = [

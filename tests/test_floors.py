@@ -30,6 +30,7 @@ HEAVY = {
     "jinja2": {"report"},
     "logomaker": {"report"},
     "matplotlib": {"report"},
+    "PIL": {"images"},
     "torch": {"runtime", "conv", "models", "training", "sequence"},
 }
 """Heavy packages, and the rooms that may import them."""

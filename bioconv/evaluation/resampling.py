@@ -87,11 +87,17 @@ def paired_bootstrap(
     Parameters and errors as in `bootstrap`. The p-value is twice the smaller share of resampled differences
     on either side of 0, ties included, counted with one more on each side; it is never below 2 / (count + 1).
     """
-    values, again = [], []
-    for scores in (a, b):
-        values.append(float(metric(np.asarray(scores), np.asarray(labels))))
-        again.append(resamples(metric, scores, labels, count=count, seed=seed, groups=groups))
-    return difference_of(values[0] - values[1], again[0] - again[1], level=level)
+    both = [np.asarray(scores) for scores in (a, b)]
+    if both[0].shape != both[1].shape:
+        message = f"scores of shape {both[0].shape} and {both[1].shape}; they must be of the same samples"
+        raise InputError(message)
+
+    def difference(pair: NDArray[Any], classes: NDArray[Any]) -> float:
+        return metric(pair[:, 0], classes) - metric(pair[:, 1], classes)
+
+    pair = np.stack(both, axis=1)
+    again = resamples(difference, pair, labels, count=count, seed=seed, groups=groups)
+    return difference_of(difference(pair, np.asarray(labels)), again, level=level)
 
 
 def resamples(
@@ -106,7 +112,7 @@ def resamples(
     """Return the metric of each resample: (count,) float64.
 
     Calls with the same labels, groups, count and seed use the same resamples, so that their results can be
-    subtracted. Parameters and errors as in `bootstrap`.
+    subtracted where a refusal depends on the labels alone. Parameters and errors as in `bootstrap`.
     """
     values, classes = np.asarray(scores), np.asarray(labels)
     if len(values) != len(classes) or not len(classes):
@@ -116,7 +122,7 @@ def resamples(
         message = f"{count} resamples; give 2 or more"
         raise OptionError(message)
     # Resamples of sorted scores are sorted, and a metric that sorts is then done in linear time.
-    order = np.argsort(values, kind="stable") if values.ndim == 1 else np.arange(len(values))
+    order = np.lexsort(values.reshape(len(values), -1).T[:1])
     values, classes = values[order], classes[order]
     results: list[float] = []
     refused = 0

@@ -1,0 +1,152 @@
+"""Every figure that fits scores of samples labelled 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import combinations
+
+import numpy as np
+
+from bioconv.errors import InputError
+from bioconv.evaluation import calibration, classification, ranking, thresholds
+from bioconv.evaluation.delong import delong_interval, delong_test
+from bioconv.evaluation.figures import DELONG, WILSON, Figures, Settings, comparison, entry, resampled
+from bioconv.evaluation.inputs import Flags, Floats, ranked
+from bioconv.evaluation.intervals import Interval
+from bioconv.evaluation.resampling import Metric, difference_of, interval_of
+
+
+def summarise_binary(
+    models: Mapping[str, Floats], labels: Flags, settings: Settings, *, calibrated: bool | None = None
+) -> Figures:
+    """Judge the scores of one or more models against labels 0 and 1.
+
+    Parameters
+    ----------
+    models
+        Name -> (n,) scores.
+    labels
+        (n,) bool, both classes present.
+    settings
+        Resamples, level, threshold, groups.
+    calibrated
+        Whether scores are probabilities; None: those of a model are, if all lie between 0 and 1.
+
+    Returns
+    -------
+    dict
+        `samples`, `positives`, `negatives`, `models` (name -> figure -> value, low, high, error, method),
+        `comparisons` (each two models), `reliability` (name -> bins) and `notes`.
+
+    Raises
+    ------
+    InputError
+        As `bioconv.evaluation.ranking.auroc`.
+    """
+    result: Figures = {"samples": len(labels), "positives": int(labels.sum()), "negatives": int((~labels).sum())}
+    result |= {"models": {}, "comparisons": [], "reliability": {}, "notes": []}
+    draws: dict[str, dict[str, Floats]] = {}
+    for name, given in models.items():
+        scores, _ = ranked(given, labels)
+        figures, draws[name] = _ranking(scores, labels, settings, compared=len(models) > 1)
+        inside = bool(scores.min() >= 0 and scores.max() <= 1)
+        if inside if calibrated is None else calibrated:
+            figures |= _calibration(scores, labels, settings, result["notes"], name)
+            result["reliability"][name] = [
+                asdict(one) for one in calibration.reliability_table(scores, labels, level=settings.level)
+            ]
+        else:
+            result["notes"].append(f"{name}: no calibration, the scores are not probabilities")
+        if settings.threshold is not None:
+            figures |= _operating_point(scores, labels, settings.threshold, settings)
+        result["models"][name] = figures
+    result["comparisons"] = [
+        row for a, b in combinations(models, 2) for row in _compared(a, b, models, labels, draws, settings)
+    ]
+    if settings.threshold is None:
+        result["notes"].append("no threshold is chosen on test data: choose one on validation data for --threshold")
+    return result
+
+
+def _ranking(scores: Floats, labels: Flags, settings: Settings, *, compared: bool) -> tuple[Figures, dict[str, Floats]]:
+    """Return the areas, and their resamples for comparisons."""
+    method, draws = settings.drawn(stratified=True), {}
+    draws["auprc"] = settings.draw(ranking.auprc, scores, labels, stratified=True)
+    if compared or settings.groups is not None:
+        draws["auroc"] = settings.draw(ranking.auroc, scores, labels, stratified=True)
+    if settings.groups is None:
+        area = entry(delong_interval(scores, labels, level=settings.level), DELONG)
+    else:
+        area = entry(interval_of(ranking.auroc(scores, labels), draws["auroc"], level=settings.level), method)
+    precision = interval_of(ranking.auprc(scores, labels), draws["auprc"], level=settings.level)
+    return {"auroc": area, "auprc": entry(precision, method)}, draws
+
+
+def _calibration(scores: Floats, labels: Flags, settings: Settings, notes: list[str], name: str) -> Figures:
+    figures = {"brier": resampled(calibration.brier, scores, labels, settings)}
+    figures["expected_calibration_error"] = entry(
+        calibration.expected_calibration_error(scores, labels), "15 bins of equal width"
+    )
+    figures["expected_calibration_error_equal_count"] = entry(
+        calibration.expected_calibration_error(scores, labels, by="count"), "15 bins of equal count"
+    )
+    try:
+        both = calibration.calibration_slope_intercept(scores, labels, level=settings.level)
+        for number, part in enumerate(("slope", "intercept")):
+            key = f"calibration_{part}"
+            figures[key] = entry(both[number], "Wald")
+            if settings.groups is not None:
+                figures[key] = resampled(_recalibration(number), scores, labels, settings)
+    except InputError as error:
+        notes.append(f"{name}: no calibration slope and intercept: {error}")
+    return figures
+
+
+def _recalibration(number: int) -> Metric:
+    return lambda scores, labels: calibration.calibration_slope_intercept(scores, labels)[number].value
+
+
+def _operating_point(scores: Floats, labels: Flags, threshold: float, settings: Settings) -> Figures:
+    point = thresholds.operating_point(scores, labels, threshold, level=settings.level)
+    figures: Figures = {"threshold": entry(threshold, "given")}
+    for key, value in vars(point).items():
+        if isinstance(value, int):
+            figures[key] = entry(value, "count")
+    called = (scores >= threshold).astype(np.int64)
+    metrics: dict[str, Metric] = {
+        "sensitivity": classification.recall,
+        "specificity": classification.specificity,
+        "precision": classification.precision,
+        "negative_predictive_value": lambda found, truth: classification.precision(1 - found, 1 - truth),
+        "accuracy": classification.accuracy,
+        "f1": classification.f1,
+        "matthews": classification.matthews,
+    }
+    truth = labels.astype(np.int64)
+    for key, metric in metrics.items():
+        value = getattr(point, key)
+        if settings.groups is None and isinstance(value, Interval):
+            figures[key] = entry(value, WILSON)
+        else:
+            figures[key] = resampled(metric, called, truth, settings)
+    return figures
+
+
+def _compared(
+    a: str,
+    b: str,
+    models: Mapping[str, Floats],
+    labels: Flags,
+    draws: Mapping[str, Mapping[str, Floats]],
+    settings: Settings,
+) -> list[Figures]:
+    rows = []
+    if settings.groups is None and min(labels.sum(), (~labels).sum()) > 1:
+        tested = delong_test(models[a], models[b], labels, level=settings.level)
+        rows.append(comparison(a, b, "auroc", tested, "DeLong"))
+    for key, metric in (("auroc", ranking.auroc), ("auprc", ranking.auprc)):
+        value = metric(models[a], labels) - metric(models[b], labels)
+        tested = difference_of(value, draws[a][key] - draws[b][key], level=settings.level)
+        rows.append(comparison(a, b, key, tested, "paired " + settings.drawn(stratified=True)))
+    return rows
