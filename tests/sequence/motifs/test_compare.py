@@ -77,16 +77,16 @@ def test_p_values_are_those_of_all_column_combinations(seed, width, widths, scor
         assert match.e == pytest.approx(p * len(targets))
 
 
-def drawn_collection(seed: int, count: int, width: int) -> tuple[list[Motif], np.ndarray]:
+def drawn_collection(seed: int, count: int, width: int) -> list[Motif]:
     """Motifs whose columns are drawn, independently, from few distinct ones."""
     rng = np.random.default_rng(seed)
     pool = rng.dirichlet([0.3] * 4, 400)
-    return [motif(pool[rng.integers(len(pool), size=width)], f"m{k}") for k in range(count)], pool
+    return [motif(pool[rng.integers(len(pool), size=width)], f"m{k}") for k in range(count)]
 
 
 def test_p_values_of_random_targets_are_uniform():
     """One alignment only (equal widths, full overlap): no correction, so uniform and not merely safe."""
-    targets, pool = drawn_collection(1, 3000, 6)
+    targets = drawn_collection(1, 3000, 6)
     query = motif(np.random.default_rng(2).dirichlet([0.3] * 4, 6), "query")
     p = [m.p for m in compare(query, gather_targets(targets), min_overlap=6, both_orientations=False)]
     assert stats.kstest(p, "uniform").pvalue > 0.01
@@ -95,7 +95,7 @@ def test_p_values_of_random_targets_are_uniform():
 
 def test_corrected_p_values_of_random_targets_are_safe_and_not_wasteful():
     """With many alignments tried, P(p <= a) is at most a (to sampling error), and not far below."""
-    targets, _ = drawn_collection(3, 4000, 8)
+    targets = drawn_collection(3, 4000, 8)
     query = motif(np.random.default_rng(4).dirichlet([0.3] * 4, 8), "query")
     p = np.array([match.p for match in compare(query, gather_targets(targets))])
     for level in (0.01, 0.05, 0.2, 0.5):
@@ -168,7 +168,7 @@ def test_refusals():
     with pytest.raises(MotifError, match="no motifs to compare with"):
         gather_targets([])
     targets = gather_targets(random_motifs(0, [5]))
-    with pytest.raises(OptionError, match="'cosine'.*euclidean"):
+    with pytest.raises(OptionError, match=r"'cosine'.*euclidean"):
         compare(targets.motifs[0], targets, score="cosine")
     with pytest.raises(OptionError, match="overlap of 0"):
         compare(targets.motifs[0], targets, min_overlap=0)
