@@ -195,6 +195,9 @@ def test_nothing_to_read_is_refused():
 def test_silent_detectors_have_no_motif():
     found = detector_motifs(detectors_of(np.ones((1, 4, 5)), [-9]), [encode("ACGTACGT")])[0]
     assert (found.motif, found.sites, found.importance, found.max_response) == (None, 0, 0, 0)
+    filters, threshold = word_detector("ACGT")
+    alone = detector_motifs(detectors_of([filters, filters], [threshold, -4.0]))
+    assert [each.consensus for each in alone] == ["ACGT", ""]
 
 
 @pytest.fixture
