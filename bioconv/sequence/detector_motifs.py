@@ -118,14 +118,11 @@ def detector_motifs(
     Examples
     --------
     >>> one, zero = np.ones(1), np.zeros(1)
-    >>> filters = np.array([[[0, 9, 0, 0], [0, 0, 0, 9], [0, 0, 0, 0], [9, 0, 9, 0]]])
-    >>> tata = Detectors(filters, zero - 30, False, one[:, None], zero, None, 0.0, False)
-    >>> found = detector_motifs(tata, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
-    >>> found.motif
-    >>> tata = Detectors(filters, zero - 20, False, one[:, None], zero, None, 0.0, False)
-    >>> found = detector_motifs(tata, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
+    >>> filters = np.array([[[0, 9, 0, 0], [0, 0, 0, 9], [0, 0, 0, 0], [9, 0, 9, 0]]])  # TATC
+    >>> tatc = Detectors(filters, zero - 20, False, one[:, None], zero, None, 0.0, False)
+    >>> found = detector_motifs(tatc, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
     >>> found.consensus, found.sites, found.max_response
-    ('TAT', 2, 7.0)
+    ('TATS', 2, 16.0)
     """
     label = "_".join(name.split()) or "model"
     if sequences is None:
