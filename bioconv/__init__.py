@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING
 from bioconv.version import __version__
 
 if TYPE_CHECKING:
+    from bioconv.sequence.prediction import predict as predict
     from bioconv.sequence.scanning.scan import scan as scan
+    from bioconv.sequence.variants import variants as variants
 
 # In a checkout `cli/` and `datasets/` lie beside this folder; installed, they lie inside it.
 _checkout = Path(__file__).parent.parent
 if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
-_PUBLIC = {"scan": "bioconv.sequence.scanning.scan"}
+_PUBLIC = {
+    "predict": "bioconv.sequence.prediction",
+    "scan": "bioconv.sequence.scanning.scan",
+    "variants": "bioconv.sequence.variants",
+}
 
-__all__ = ["__version__", "scan"]
+__all__ = ["__version__", "predict", "scan", "variants"]
 
 
 def __getattr__(name: str) -> object:

@@ -34,3 +34,11 @@ class DownloadError(BioconvError):
 
 class MissingDependencyError(BioconvError):
     """An optional package is not installed; the message names the extra that brings it."""
+
+
+class TrainingError(BioconvError):
+    """A training that cannot go on (a loss that is no number) or that cannot be resumed."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """A signal ended a training after its step was finished; the message says where its state is."""

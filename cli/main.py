@@ -15,7 +15,9 @@ from bioconv.version import __version__
 # command -> module and one-line help; a command's module is imported only when that command is used.
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
+    "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
+    "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }
 
@@ -74,8 +76,8 @@ def main() -> None:
     except BioconvError as error:
         click.echo(f"error: {error}", err=True)
         status = 1
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        click.echo(str(stop) or "interrupted", err=True)
         status = 130
     except BrokenPipeError:
         # The reader has gone (`| head`): end quietly.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from bioconv import runtime
-from bioconv.errors import InputError, OutputError
+from bioconv.errors import InputError, OptionError, OutputError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -48,6 +48,57 @@ def events_option(command: _Command) -> _Command:
     return click.option(
         "--events", type=click.Path(dir_okay=False), metavar="FILE", help="Append progress to this file as JSON lines."
     )(command)
+
+
+def models_option(command: _Command) -> _Command:
+    """Add `--model`, required and repeatable."""
+    return click.option(
+        "--model", multiple=True, required=True, metavar="NAME|FILE",
+        help="A model: a file, or a name of `bioconv models list`; repeatable.",
+    )(command)  # fmt: skip
+
+
+def reference_option(*, required: bool) -> Callable[[_Command], _Command]:
+    """Add `-r`."""
+    return click.option(
+        "-r", "--reference", required=required, type=click.Path(dir_okay=False), metavar="FASTA",
+        help="The genome, plain or bgzip; a missing index is made.",
+    )  # fmt: skip
+
+
+def no_header_option(command: _Command) -> _Command:
+    """Add `--no-header`."""
+    text = "Leave out the `#` line that says how the output was made."
+    return click.option("--no-header", is_flag=True, help=text)(command)
+
+
+def device_options(command: _Command) -> _Command:
+    """Add `--device` and `--threads`."""
+    command = click.option(
+        "--threads", type=int, help="Default: the processors there are. Results do not depend on it."
+    )(command)
+    return click.option(
+        "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run."
+    )(command)
+
+
+def check_paths(inputs: Sequence[str], output: str | None) -> None:
+    """Refuse an empty name, stdin given twice, and an output that is one of the inputs.
+
+    Raises
+    ------
+    OptionError
+    """
+    if "" in {*inputs, output}:
+        message = "a file name is empty"
+        raise OptionError(message)
+    if list(inputs).count("-") > 1:
+        message = "stdin (-) can be read once"
+        raise OptionError(message)
+    for name in inputs:
+        if output and Path(output).is_file() and Path(name).exists() and Path(name).samefile(output):
+            message = f"-o {output} is one of the inputs; give another name"
+            raise OptionError(message)
 
 
 class Failures:

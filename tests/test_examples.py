@@ -74,9 +74,14 @@ def test_readme_python_runs():
     assert lines[0].startswith("LexA 5950 5968 -")
 
 
-@pytest.mark.parametrize(
-    "name", ["bioconv.sequence.scanning.scan", "bioconv.datasets.synthetic", "bioconv.sequence.labelled"]
-)
+DOCUMENTED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "bioconv").rglob("*.py"))
+    if re.search(r"^ +>>> ", path.read_text(), re.MULTILINE)
+] + ["bioconv.datasets.synthetic"]
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0

@@ -36,7 +36,7 @@ def detector_hits(
     backend: str | None = None,
     device: str = "cpu",
 ) -> Hits:
-    """Find the clusters of overlapping windows whose better strand scores at least `threshold`.
+    """Find the clusters of overlapping windows that score at least `threshold`, strands pooled.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def detector_hits(
     """
     codes = codes[: max(0, limit) + window - 1]
     scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
-    starts, best, strands = _qualifying(codes, scores, window, threshold)
+    starts, best, strands = _qualifying(codes, detectors, scores, window, threshold)
     hits = _clusters(starts, best, strands, window)
     _explain(codes, detectors, hits, window, padded)
     return hits
@@ -87,11 +87,11 @@ def record_hits(
     """
     length = records.shape[1]
     scores = batch_scores(records, detectors, padded=True, backend=backend, device=device)
-    better = scores.max(axis=1)
+    better = detectors.pool_strands(scores)
     rows = np.flatnonzero((better >= threshold) & (2 * (records >= 4).sum(axis=1) <= length))
     hits = np.zeros(len(rows), HIT)
     hits["first"] = hits["last"] = hits["start"] = rows * length
-    hits["score"], hits["strand"] = better[rows], np.where(scores[rows, 0] >= better[rows], 1, -1)
+    hits["score"], hits["strand"] = better[rows], _better_strand(scores[rows])
     _explain(records.reshape(-1), detectors, hits, length, padded=True)
     return hits
 
@@ -107,7 +107,7 @@ def best_window(
 ) -> float:
     """Return the highest score over scorable windows and strands; NaN where there is none."""
     scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
-    kept = scores[scorable(codes, window)]
+    kept = detectors.pool_strands(scores[scorable(codes, window)])
     return float(kept.max()) if len(kept) else float("nan")
 
 
@@ -128,13 +128,16 @@ def scorable(codes: Codes, window: int) -> NDArray[np.bool_]:
 
 
 def _qualifying(
-    codes: Codes, scores: Floats, window: int, threshold: float
+    codes: Codes, detectors: Detectors, scores: Floats, window: int, threshold: float
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.int8]]:
-    """Return start, better score and its strand (+1, -1) of the windows that may be hits."""
-    better = scores[:, 0] if scores.shape[1] == 1 else np.maximum(scores[:, 0], scores[:, 1])
-    starts = np.flatnonzero((better >= threshold) & scorable(codes, window))
-    chosen = better[starts]
-    return starts, chosen, np.where(scores[starts, 0] >= chosen, 1, -1).astype(np.int8)
+    """Return start, pooled score and better strand (+1, -1) of the windows that may be hits."""
+    pooled = detectors.pool_strands(scores)
+    starts = np.flatnonzero((pooled >= threshold) & scorable(codes, window))
+    return starts, pooled[starts], _better_strand(scores[starts])
+
+
+def _better_strand(scores: Floats) -> NDArray[np.int8]:
+    return np.where(scores[:, 0] >= scores.max(axis=1, initial=-np.inf), 1, -1).astype(np.int8)
 
 
 def _clusters(starts: NDArray[np.int64], scores: Floats, strands: NDArray[np.int8], window: int) -> Hits:

@@ -19,6 +19,8 @@ from bioconv.errors import OptionError
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+STRAND_POOLING = ("max", "mean")
+
 
 @dataclass(frozen=True, eq=False)
 class Detectors:
@@ -42,6 +44,8 @@ class Detectors:
         Added to the score.
     reverse_complement
         Whether the detectors also read the other strand.
+    strand_pooling
+        `max`: the better strand's score is the score; `mean`: that of both.
     """
 
     filters: Floats
@@ -52,6 +56,7 @@ class Detectors:
     weights2: Floats | None
     bias2: float
     reverse_complement: bool
+    strand_pooling: str = "max"
 
     def __post_init__(self) -> None:
         for name in ("filters", "thresholds", "weights1", "biases1", "weights2"):
@@ -77,6 +82,14 @@ class Detectors:
                 f"weights2 {None if self.weights2 is None else self.weights2.shape}"
             )
             raise ValueError(message)
+        if self.strand_pooling not in STRAND_POOLING:
+            message = f"strand_pooling is {self.strand_pooling!r}; expected one of {', '.join(STRAND_POOLING)}"
+            raise ValueError(message)
+
+    def pool_strands(self, scores: Floats) -> Floats:
+        """Return (N,) scores from (N, S) scores of strands."""
+        pooled: Floats = scores.max(axis=1) if self.strand_pooling == "max" else scores.mean(axis=1, dtype=np.float32)
+        return pooled
 
     @property
     def count(self) -> int:

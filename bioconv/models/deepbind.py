@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bioconv.conv.detectors import Detectors
+from bioconv.conv.detectors import STRAND_POOLING, Detectors
+from bioconv.conv.pooling import pool_detectors
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,9 @@ class DeepBindConfig:
     average_pooling
         Whether the mean over positions is a feature beside the maximum.
     reverse_complement
-        Whether the better one of both strands is the output.
+        Whether both strands are read.
+    strand_pooling
+        Of both strands' scores the output is the `max` (published) or the `mean`.
     dropout
         Share of pooled features dropped in training; both strands drop the same ones.
     """
@@ -41,11 +44,15 @@ class DeepBindConfig:
     hidden: int = 0
     average_pooling: bool = False
     reverse_complement: bool = True
+    strand_pooling: str = "max"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.detectors < 1 or self.length < 1 or self.hidden < 0 or not 0 <= self.dropout < 1:
             message = f"{self} makes no sense: detectors and length >= 1, hidden >= 0, dropout in [0, 1)"
+            raise ValueError(message)
+        if self.strand_pooling not in STRAND_POOLING:
+            message = f"strand_pooling is {self.strand_pooling!r}; expected one of {', '.join(STRAND_POOLING)}"
             raise ValueError(message)
 
 
@@ -72,22 +79,27 @@ class DeepBind(nn.Module):
             else:
                 nn.init.zeros_(parameter)
 
-    def forward(self, sequences: Tensor) -> Tensor:
+    def forward(self, codes: Tensor) -> Tensor:
         """Score sequences.
 
         Parameters
         ----------
-        sequences
-            (N, 4, L) float, rows A, C, G, T; an unknown letter is 0.25 each.
+        codes
+            (N, L) uint8: 0 to 3 are A, C, G, T; an unknown letter is 0.25 of each.
 
         Returns
         -------
         Tensor
-            (N,) scores before the logistic function; of both strands the better one, which alone gets a
+            (N,) scores before the logistic function; with `max` pooling of strands only the better one gets a
             gradient.
         """
-        strands = [sequences, sequences.flip(1, 2)] if self.config.reverse_complement else [sequences]
-        pooled = torch.stack([self.pool(strand) for strand in strands])  # (S, N, P)
+        pooled = pool_detectors(
+            codes,
+            self.filters,
+            self.thresholds,
+            reverse_complement=self.config.reverse_complement,
+            average=self.config.average_pooling,
+        )  # (S, N, P)
         # One mask for both strands; dropping nothing must not draw random numbers.
         if self.training and self.config.dropout > 0:
             pooled = pooled * functional.dropout(torch.ones_like(pooled[0]), self.config.dropout)
@@ -96,16 +108,7 @@ class DeepBind(nn.Module):
             scores = hidden[..., 0]
         else:
             scores = hidden.relu() @ self.weights2 + self.bias2
-        return scores.amax(0)
-
-    def pool(self, sequences: Tensor) -> Tensor:
-        """Return the (N, P) pooled features of one strand."""
-        padded = functional.pad(sequences, (self.config.length - 1,) * 2, value=0.25)
-        values = functional.conv1d(padded, self.filters, self.thresholds).relu()
-        top = values.amax(2)
-        if not self.config.average_pooling:
-            return top
-        return torch.stack([top, values.mean(2)], dim=2).flatten(1)  # max0, mean0, max1, ...
+        return scores.amax(0) if self.config.strand_pooling == "max" else scores.mean(0)
 
     def detectors(self) -> Detectors:
         """Return a copy of the weights, for scanning."""
@@ -122,6 +125,7 @@ class DeepBind(nn.Module):
             weights2=None if self.weights2 is None else array(self.weights2),
             bias2=0.0 if self.bias2 is None else float(self.bias2.detach()),
             reverse_complement=self.config.reverse_complement,
+            strand_pooling=self.config.strand_pooling,
         )
 
     @classmethod
@@ -134,6 +138,7 @@ class DeepBind(nn.Module):
             hidden=0 if linear else len(detectors.biases1),
             average_pooling=detectors.average_pooling,
             reverse_complement=detectors.reverse_complement,
+            strand_pooling=detectors.strand_pooling,
             dropout=dropout,
         )
         network = cls(config)

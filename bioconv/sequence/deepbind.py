@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ class MotifModel:
         only.
     null
         Distribution of window scores on random sequence, or None where it is not known yet.
+    logistic
+        Slope and intercept that turn a record's score into a probability, 1 / (1 + exp(-(slope * score +
+        intercept))); None where the model was not calibrated, as the published ones.
     """
 
     name: str
@@ -48,6 +51,7 @@ class MotifModel:
     window: int
     padded: bool
     null: NullDistribution | None = None
+    logistic: tuple[float, float] | None = None
 
     def digest(self) -> str:
         """Return the sha256 of the weights."""
@@ -232,11 +236,14 @@ def to_model_file(model: MotifModel, **metadata: object) -> ModelFile:
         "hidden": 0 if detectors.weights2 is None else len(detectors.biases1),
         "average_pooling": detectors.average_pooling,
         "reverse_complement": detectors.reverse_complement,
+        "strand_pooling": detectors.strand_pooling,
     }
-    facts = {"name": model.name, "window": {"length": model.window, "padded": model.padded}, **metadata}
+    facts: dict[str, Any] = {"name": model.name, "window": {"length": model.window, "padded": model.padded}, **metadata}
     if model.null is not None:
         tensors |= {f"null.{name}": array for name, array in model.null.tensors().items()}
-        facts["calibration"] = {"null": model.null.description}
+        facts["calibration"] = {**_calibration(facts), "null": model.null.description}
+    if model.logistic is not None:
+        facts["calibration"] = {**_calibration(facts), "logistic": list(model.logistic)}
     return ModelFile("deepbind", config, dict(tensors), facts)
 
 
@@ -259,11 +266,26 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
         message = f"{default_name}: window is {window}; expected length ({shortest} or more) and padded (true or false)"
         raise ModelError(message)
     null = None
-    described = (file.metadata.get("calibration") or {}).get("null")
+    described = _calibration(file.metadata).get("null")
     if described is not None:
         arrays = {k.removeprefix("null."): v for k, v in file.tensors.items() if k.startswith("null.")}
         null = NullDistribution.from_tensors(arrays, described)
-    return MotifModel(str(file.metadata.get("name", default_name)), detectors, length, padded, null)
+    logistic = _logistic(_calibration(file.metadata).get("logistic"), default_name)
+    return MotifModel(str(file.metadata.get("name", default_name)), detectors, length, padded, null, logistic)
+
+
+def _calibration(metadata: dict[str, Any]) -> dict[str, Any]:
+    calibration = metadata.get("calibration")
+    return calibration if isinstance(calibration, dict) else {}
+
+
+def _logistic(given: object, where: str) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != 2 or not all(type(value) in (int, float) for value in given):
+        message = f"{where}: calibration logistic is {given!r}; expected two numbers, slope and intercept"
+        raise ModelError(message)
+    return float(given[0]), float(given[1])
 
 
 def _detectors(file: ModelFile, where: str) -> Detectors:
@@ -273,6 +295,7 @@ def _detectors(file: ModelFile, where: str) -> Detectors:
         "hidden": int,
         "average_pooling": bool,
         "reverse_complement": bool,
+        "strand_pooling": str,
     }
     odd = sorted(set(types) ^ (set(file.config) - {"dropout"}))
     odd += sorted(name for name, kind in types.items() if type(file.config.get(name)) is not kind)
@@ -291,4 +314,5 @@ def _detectors(file: ModelFile, where: str) -> Detectors:
         weights2=file.tensor("weights2", (hidden,)) if hidden else None,
         bias2=float(cast("float", file.tensor("bias2", ()))) if hidden else 0.0,
         reverse_complement=config["reverse_complement"],
+        strand_pooling=config["strand_pooling"],
     )

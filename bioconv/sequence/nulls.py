@@ -70,12 +70,12 @@ def sample_scores(
     count: int,
     seed: int = SEED,
 ) -> NDArray[np.float32]:
-    """Return (count,) better-strand scores of random windows; arguments as in `null_distribution`."""
+    """Return (count,) scores of random windows; arguments as in `null_distribution`."""
     rng = np.random.default_rng(seed)
     parts = []
     for first in range(0, count, _BATCH):
         windows = sample_windows(rng, background, min(_BATCH, count - first), window)
-        parts.append(batch_scores(windows, detectors, padded=padded).max(axis=1))
+        parts.append(detectors.pool_strands(batch_scores(windows, detectors, padded=padded)))
     return np.concatenate(parts)
 
 
@@ -134,7 +134,12 @@ def _keep(path: Path, null: NullDistribution) -> None:
 
 def _key(detectors: Detectors, description: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    facts = (detectors.average_pooling, detectors.reverse_complement, float(detectors.bias2))
+    facts = (
+        detectors.average_pooling,
+        detectors.reverse_complement,
+        detectors.strand_pooling,
+        float(detectors.bias2),
+    )
     digest.update(repr(facts).encode())
     for name in ("filters", "thresholds", "weights1", "biases1", "weights2"):
         array = getattr(detectors, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -230,7 +232,7 @@ def read_regions(
     InputError
         A file that cannot be indexed, or a region outside its sequences.
     """
-    fasta = _indexed(path)
+    fasta = open_indexed(path)
     lengths = {name: entry.rlen for name, entry in fasta.index.items()}
     regions = read_bed(bed)
     if not regions:
@@ -249,17 +251,42 @@ def read_regions(
     return RegionReader(str(path), merged, fetch, overlap=overlap, padding=padding, skip_masked=skip_masked)
 
 
-def _indexed(path: str | Path) -> Any:
+def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:
+    """Open a FASTA for random access by pyfaidx; `purpose` is the option that needs it, for messages.
+
+    A missing index is made: beside the file, or in the cache where the file's folder cannot be written.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be indexed.
+    """
     from pyfaidx import Faidx, FastaIndexingError, FastaNotFoundError
 
     if str(path) == "-":
-        message = "--bed needs a FASTA file that can be indexed, not stdin"
+        message = f"{purpose} needs a FASTA file that can be indexed, not stdin"
         raise InputError(message)
     try:
-        return Faidx(str(path), rebuild=True)
+        return Faidx(str(_indexable(Path(path))), rebuild=True)
     except FastaNotFoundError as error:
         message = f"{path}: no such file"
         raise InputError(message) from error
     except (FastaIndexingError, OSError, ValueError, ImportError) as error:
-        message = f"{path}: cannot be indexed for --bed ({error}); a compressed file must be bgzip, not gzip"
+        message = f"{path}: cannot be indexed for {purpose} ({error}); a compressed file must be bgzip, not gzip"
         raise InputError(message) from error
+
+
+def _indexable(path: Path) -> Path:
+    """Return the path, or a link to it from the cache where no index can be written beside it."""
+    if not path.is_file() or Path(f"{path}.fai").exists() or os.access(path.resolve().parent, os.W_OK):
+        return path
+    from bioconv.download import cache_folder
+
+    facts = path.stat()
+    key = hashlib.sha256(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode()).hexdigest()[:16]
+    link = cache_folder() / "indexes" / key / path.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+    return link

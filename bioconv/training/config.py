@@ -31,18 +31,27 @@ class TrainConfig:
     accumulate
         Parts a batch is computed in, one after another (bounds memory, changes nothing else).
     loss
-        One of `LOSSES`.
+        What is made small; one of `LOSSES`. `soft` learns from probabilities, as in distillation.
     optimizer
-        One of `OPTIMIZERS`.
-    learning_rate, momentum, beta2, epsilon
-        Of the optimiser; `momentum` is Adam's first beta too, `beta2` the decay of squared gradients.
-    l1, l2
-        Penalties on weights (not on biases and normalisation): added to the gradient, but for `adamw`,
-        whose `l2` is decoupled.
-    clip_norm, clip_value
-        Largest norm of the whole gradient, largest size of one of its numbers; None: unbounded.
+        What turns gradients into steps; one of `OPTIMIZERS`.
+    learning_rate
+        Of the optimiser, before the factors of the schedule.
+    momentum
+        Of momentum and nesterov, and the first beta of adam and adamw; rmsprop runs without.
+    beta2
+        Decay of squared gradients; None: what is customary (0.999, of rmsprop 0.99, of adadelta 0.9).
+    epsilon
+        Of the optimiser; None: what is customary (1e-8, of adagrad 1e-10, of adadelta 1e-6).
+    l1
+        Penalty l1 * sum |w| on weights, not on biases and normalisation; its gradient is added after clipping.
+    l2
+        Penalty l2 / 2 * sum w² on the same weights; for `adamw`, decoupled from the gradient.
+    clip_norm
+        Largest norm of the whole gradient; None: unbounded.
+    clip_value
+        Largest size of a number of the gradient; None: unbounded.
     schedule
-        One of `SCHEDULES`; factors on `learning_rate`.
+        One of `SCHEDULES`; what the learning rate is multiplied with as training goes on.
     warmup_steps
         Steps over which the rate first rises linearly from 0.
     decay
@@ -55,7 +64,7 @@ class TrainConfig:
     initialization
         One of `INITIALIZATIONS`; `default` leaves the model as it was built.
     init_deviation
-        Of `normal`.
+        Of `normal`, and of the weights that are not recurrent with `identity`.
     ema
         Decay of the exponential moving average of the weights that is validated and kept; None: none.
     precision
@@ -65,7 +74,7 @@ class TrainConfig:
     balanced_sampling
         Draw classes with equal probability.
     label_smoothing
-        Share of each target given evenly to all classes.
+        Share of each target given evenly to all classes (bce, cross-entropy, dice-ce).
     focal_gamma
         Exponent of the focal loss.
     monitor
@@ -94,8 +103,8 @@ class TrainConfig:
     optimizer: str = "adamw"
     learning_rate: float = 1e-3
     momentum: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    beta2: float | None = None
+    epsilon: float | None = None
     l1: float = 0.0
     l2: float = 0.0
     clip_norm: float | None = None
@@ -128,7 +137,7 @@ class TrainConfig:
         for name, low, high in _RANGES:
             value = getattr(self, name)
             _check(value is None or low <= value <= high, name, value, f"{low:g} to {high:g}")
-        positive = self.learning_rate > 0 and self.epsilon > 0
+        positive = self.learning_rate > 0 and (self.epsilon is None or self.epsilon > 0)
         _check(positive, "learning_rate, epsilon", (self.learning_rate, self.epsilon), "more than 0")
         frozen = self.freeze in {"none", "all-but-head"} or self.freeze.isdecimal()
         _check(frozen, "freeze", self.freeze, "none, all-but-head or a number")

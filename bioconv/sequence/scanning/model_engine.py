@@ -186,7 +186,7 @@ class ModelEngine:
         best = np.full((len(chunk.records), 1), np.nan)
         short = self._short(chunk)
         for index, records in self._by_length(chunk, short):
-            best[index, 0] = self._record_scores(records).max(axis=1)
+            best[index, 0] = self._detectors.pool_strands(self._record_scores(records))
         for piece in np.flatnonzero(~short & (chunk.ends - chunk.begins >= self.window)).tolist():
             best[piece, 0] = self._best_window(chunk, piece)
         return best

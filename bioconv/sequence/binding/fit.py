@@ -1,0 +1,311 @@
+"""From binding data to a model file: split, training, calibration, null distribution, what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bioconv import runtime
+from bioconv.errors import InputError, OptionError
+from bioconv.evaluation import Interval, auprc, bootstrap, delong_interval, fit_logistic, pearson, spearman
+from bioconv.models.deepbind import DeepBind
+from bioconv.models.model_file import ModelFile, read_model
+from bioconv.sequence.binding.data import BindingData, fingerprints
+from bioconv.sequence.binding.published import Calibration, PublishedPlan, calibrate, fit_restarts
+from bioconv.sequence.binding.recipe import (
+    Fitted,
+    Recipe,
+    fit_network,
+    held_out_samples,
+    new_network,
+    scores,
+    train_samples,
+)
+from bioconv.sequence.binding.samples import Codes, FixedSamples
+from bioconv.sequence.deepbind import MotifModel, to_model_file
+from bioconv.sequence.nulls import null_distribution
+from bioconv.training import Run, TrainConfig
+from bioconv.training.callbacks import Callback
+from bioconv.training.finetune import load_matching
+from bioconv.training.splits import Split, check_split, make_split
+from bioconv.version import __version__
+
+_HELD_OUT = 0.1
+_MOST_HELD_OUT = 1000
+_TOP_HELD_OUT = 250
+
+
+@dataclass(frozen=True)
+class BindingPlan:
+    """How a model of binding is made.
+
+    Parameters
+    ----------
+    recipe, config
+        Model, sampling and training of bioconv's own recipe.
+    published
+        Follow the published recipe instead, this far.
+    ranked
+        The sequences are listed best first: the best are drawn most, and the validation part is taken from the
+        first 500, every second one (at most a tenth of all).
+    refit
+        After validation train again on all sequences, for as long; the model file has these weights, its
+        validation figures are those of the first training.
+    name, licence, citation
+        Of the model, for its card.
+    """
+
+    recipe: Recipe = field(default_factory=Recipe)
+    config: TrainConfig = field(default_factory=TrainConfig)
+    published: PublishedPlan | None = None
+    ranked: bool = False
+    refit: bool = False
+    name: str = "model"
+    licence: str = ""
+    citation: str = ""
+    start: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class BindingRun:
+    """A model of binding and how it came about.
+
+    Parameters
+    ----------
+    model
+        What is written to the model file.
+    network
+        The same weights as a network.
+    split
+        Who was trained on and who was held out.
+    metrics
+        Of the held-out part: name to value with its 95 % interval.
+    held_out
+        Names, scores and targets of the held-out part, worst first to look at.
+    runs
+        The trainings, in order.
+    calibration
+        Of the published recipe: what cross-validation found.
+    """
+
+    model: ModelFile
+    network: DeepBind
+    split: Split
+    metrics: dict[str, Interval]
+    held_out: tuple[FixedSamples, NDArray[np.float64]]
+    runs: list[Run]
+    calibration: Calibration | None
+
+
+def make_binding_split(data: BindingData, *, ranked: bool, seed: int) -> Split:
+    """Divide sequences into `train` and `dev`; identical ones (or on the other strand) stay together."""
+    marks = fingerprints(data.codes)
+    if not ranked:
+        share = min(_HELD_OUT, _MOST_HELD_OUT / len(data.names))
+        return make_split(data.names, groups=marks, fractions={"train": 1 - share, "dev": share}, seed=seed)
+    count = min(_TOP_HELD_OUT, len(data.names) // 10)
+    top = 2 * count
+    chosen = np.random.default_rng([seed, 1]).permutation(top)[:count]
+    held_out = {marks[place] for place in chosen.tolist()}
+    parts = {name: "dev" if mark in held_out else "train" for name, mark in zip(data.names, marks, strict=True)}
+    groups = dict(zip(data.names, marks, strict=True))
+    return Split(parts, groups, f"{count} of the first {top} seed={seed}")
+
+
+def train_binding(
+    data: BindingData,
+    plan: BindingPlan,
+    *,
+    split: Split | None = None,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    device: str = "cpu",
+    resume: bool = False,
+) -> BindingRun:
+    """Train a model of binding.
+
+    Parameters
+    ----------
+    split
+        Names to `train` and `dev` (other parts are left alone); None: `make_binding_split`.
+    folder
+        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+
+    Raises
+    ------
+    InputError
+        If the split does not fit the data, or lets identical sequences cross.
+    TrainingError, TrainingInterrupted
+        As `Trainer.fit`.
+    """
+    if split is None:
+        split = make_binding_split(data, ranked=plan.ranked, seed=plan.config.seed)
+    check_split(split, fingerprints=dict(zip(data.names, fingerprints(data.codes), strict=True)))
+    train, dev = split.indices(data.names, "train"), split.indices(data.names, "dev")
+    if not len(train) or not len(dev):
+        message = f"the split has {len(train)} sequences in train and {len(dev)} in dev; both are needed"
+        raise InputError(message)
+    data, standard = _standardised(data, train)
+    job = _Job(data, plan, folder, tuple(callbacks), device, resume)
+    held_out = held_out_samples(data, dev, plan.config.seed + 1)
+    calibration = None
+    if plan.published is None:
+        fitted = [job.train(train, held_out)]
+        found = scores(fitted[0].network, held_out.codes)
+        if plan.refit:
+            fitted.append(job.train(np.sort(np.concatenate([train, dev])), None))
+        network, runs = fitted[-1].network, [each.run for each in fitted]
+    else:
+        network, calibration = job.published(train)
+        runs, found = [], scores(network, held_out.codes)
+    metrics = _metrics(found, held_out.targets, measured=data.values is not None, seed=plan.config.seed)
+    model = _model_file(network, data, plan, split, metrics, _logistic(found, held_out.targets, data), standard)
+    return BindingRun(model, network, split, metrics, (held_out, found), runs, calibration)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    data: BindingData
+    plan: BindingPlan
+    folder: Path | None
+    callbacks: tuple[Callback, ...]
+    device: str
+    resume: bool
+
+    def train(self, part: NDArray[np.int64], held_out: FixedSamples | None) -> Fitted:
+        """Train on a part."""
+        recipe, config = self.plan.recipe, self.plan.config
+        if not self.plan.ranked:
+            recipe = replace(recipe, rank_scale=None)
+        return fit_network(
+            train_samples(self.data, part, recipe, config.seed),
+            recipe,
+            config,
+            validation=held_out,
+            folder=self.folder and self.folder / ("all" if held_out is None else "held-out"),
+            callbacks=self.callbacks,
+            device=self.device,
+            resume=self.resume,
+            start=self._start(recipe),
+        )
+
+    def _start(self, recipe: Recipe) -> DeepBind | None:
+        if self.plan.start is None:
+            return None
+        network = new_network(recipe, self.plan.config.seed)
+        tensors = {k: v for k, v in read_model(self.plan.start).tensors.items() if not k.startswith("null.")}
+        unmatched = load_matching(network, tensors)
+        if unmatched.kept:
+            runtime.logger.warning("not in %s, or of another shape: %s", self.plan.start, ", ".join(unmatched.kept))
+        return network
+
+    def published(self, part: NDArray[np.int64]) -> tuple[DeepBind, Calibration]:
+        """Follow the published recipe on a part."""
+        plan, seed = self.plan.published, self.plan.config.seed
+        assert plan is not None
+        if self.data.values is not None or self.data.negatives is not None:
+            message = "the published recipe trains on bound sequences and their shuffles; use the default recipe here"
+            raise OptionError(message)
+        positives = self.data.codes[part]
+        found = calibrate(
+            positives, plan, seed=seed, device=self.device, folder=self.folder, on_stage=runtime.logger.info
+        )
+        setting, steps = found.best()
+        runtime.logger.info("best of %d settings: %s, %d steps", len(found.settings), setting, steps)
+        network, losses = fit_restarts(
+            positives, setting, steps, plan, seed=seed, device=self.device, folder=self.folder
+        )
+        runtime.logger.info("training losses of the restarts: %s", ", ".join(f"{loss:.4f}" for loss in losses))
+        return network.eval(), found
+
+
+def _standardised(data: BindingData, train: NDArray[np.int64]) -> tuple[BindingData, dict[str, float] | None]:
+    """Clamp measured values at the training part's 99.95th percentile, then give it mean 0 and variance 1."""
+    if data.values is None:
+        return data, None
+    top = float(np.quantile(data.values[train], 0.9995))
+    values = np.minimum(data.values, top)
+    mean, deviation = float(values[train].mean()), float(values[train].std())
+    if deviation == 0:
+        message = "all measured values are equal; there is nothing to learn"
+        raise InputError(message)
+    standard = {"mean": mean, "deviation": deviation, "clamp": top}
+    return replace(data, values=((values - mean) / deviation).astype(np.float32)), standard
+
+
+def _metrics(
+    found: NDArray[np.float64], targets: NDArray[np.float32], *, measured: bool, seed: int
+) -> dict[str, Interval]:
+    if measured:
+        return {
+            name: bootstrap(metric, found, targets, seed=seed)
+            for name, metric in {"pearson": pearson, "spearman": spearman}.items()
+        }
+    return {"auroc": delong_interval(found, targets), "auprc": bootstrap(auprc, found, targets, seed=seed)}
+
+
+def _logistic(
+    found: NDArray[np.float64], targets: NDArray[np.float32], data: BindingData
+) -> tuple[float, float] | None:
+    """Fit the probability of being bound where bound and unbound are equally many."""
+    if data.values is not None:
+        return None
+    slope, intercept = fit_logistic(found, targets, smoothed=True)
+    share = float(targets.mean())
+    return float(slope), float(intercept - np.log(share / (1 - share)))
+
+
+def training_background(codes: Codes) -> NDArray[np.float64]:
+    """Return the first-order composition of sequences on both strands, (5, 4), as `nulls.sample_windows` takes it."""
+    both = [codes, np.array([3, 2, 1, 0, 4], np.uint8)[codes][:, ::-1]]
+    pairs = np.ones((4, 4))
+    for strand in both:
+        known = (strand[:, :-1] < 4) & (strand[:, 1:] < 4)
+        words = strand[:, :-1][known].astype(np.int64) * 4 + strand[:, 1:][known]
+        pairs += np.bincount(words, minlength=16).reshape(4, 4)
+    first = pairs.sum(axis=1) / pairs.sum()
+    return np.concatenate([first[None], pairs / pairs.sum(axis=1, keepdims=True)])
+
+
+def _model_file(
+    network: DeepBind,
+    data: BindingData,
+    plan: BindingPlan,
+    split: Split,
+    metrics: dict[str, Interval],
+    logistic: tuple[float, float] | None,
+    standard: dict[str, float] | None,
+) -> ModelFile:
+    detectors = network.detectors()
+    window = max(data.length, detectors.length)
+    null = null_distribution(detectors, training_background(data.codes), window=window, padded=False, cached=False)
+    counts = {part: len(split.names(part)) for part in sorted(set(split.parts.values()))}
+    training: dict[str, Any] = {
+        "data": data.sources,
+        "split": counts | {"made": split.made},
+        "negatives": "none" if data.values is not None else "given" if data.negatives is not None else "shuffles",
+        "recipe": asdict(plan.recipe) | {"ranked": plan.ranked, "refit": plan.refit},
+        "config": plan.config.to_json(),
+        "threads": torch.get_num_threads(),
+    }
+    if plan.published is not None:
+        training["recipe"] = {"published": asdict(plan.published)}
+    if standard is not None:
+        training["standardised"] = standard
+    if plan.start is not None:
+        training["started_from"] = plan.start.name
+    given = {"licence": plan.licence, "citation": plan.citation}
+    return to_model_file(
+        MotifModel(plan.name, detectors, window, False, null, logistic),
+        labels=["score"],
+        training=training,
+        metrics={name: [value.value, value.low, value.high] for name, value in metrics.items()},
+        bioconv=__version__,
+        **{name: text for name, text in given.items() if text},
+    )

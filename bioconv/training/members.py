@@ -1,0 +1,67 @@
+"""Stochastic gradient descent for models trained side by side, each with rates of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class MemberSGD(torch.optim.Optimizer):
+    """Nesterov momentum whose rates are vectors over the first axis of every parameter.
+
+    Sutskever, Martens, Dahl & Hinton (ICML 2013), as `torch.optim.SGD(nesterov=True)` for each member. Where a
+    member diverges its weights stay at their last finite values, so that the others can go on.
+
+    Parameters
+    ----------
+    groups
+        Groups with `params`, each parameter with the member as its first axis, and `l1`: (B,) strengths of
+        the penalty on absolute values (None: none).
+    rates, momenta
+        (B,) learning rates and momenta.
+    l1_from
+        Step (from 0) at which the penalties begin.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        rates: Sequence[float],
+        momenta: Sequence[float],
+        l1_from: int = 0,
+    ) -> None:
+        # "lr" is what schedules set; here it is a factor on every member's rate.
+        super().__init__(list(groups), {"lr": 1.0, "l1": None})
+        self._rates = torch.tensor(rates, dtype=torch.float32)
+        self._momenta = torch.tensor(momenta, dtype=torch.float32)
+        self._l1_from = l1_from
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take one step."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, group)
+
+    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        def column(values: Tensor | Sequence[float]) -> Tensor:
+            return torch.as_tensor(values, device=parameter.device).reshape(-1, *[1] * (parameter.ndim - 1))
+
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.int64)
+            state["momentum"] = torch.zeros_like(parameter)
+        assert parameter.grad is not None
+        grad = parameter.grad
+        if group["l1"] is not None and int(state["step"]) >= self._l1_from:
+            grad = grad + column(group["l1"]) * parameter.sign()
+        momenta = column(self._momenta)
+        state["momentum"].mul_(momenta).add_(grad)
+        moved = parameter - group["lr"] * column(self._rates) * (grad + momenta * state["momentum"])
+        parameter.copy_(moved.where(moved.isfinite(), parameter))
+        state["step"] += 1

@@ -1,0 +1,130 @@
+"""`bioconv predict`: one row of numbers per sequence."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+import click
+from bioconv.cli.options import (
+    Failures,
+    check_paths,
+    device_options,
+    events_option,
+    failures_option,
+    log_options,
+    models_option,
+    no_header_option,
+    output_option,
+)
+
+from bioconv import runtime
+from bioconv.errors import InputError
+
+if TYPE_CHECKING:
+    from bioconv.sequence.fasta import Record
+    from bioconv.sequence.prediction import Floats, PredictRun
+
+
+@click.command(
+    name="predict", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some inputs failed, 4 none could be read."
+)
+@click.argument("sequences", nargs=-1, required=True, metavar="SEQUENCES...")
+@models_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tsv", "jsonl"]),
+    default="tsv",
+    show_default=True,
+    help="jsonl: one object per sequence, the first line says how the file was made.",
+)
+@output_option
+@no_header_option
+@device_options
+@failures_option
+@events_option
+@log_options
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    sequences: tuple[str, ...],
+    model: tuple[str, ...],
+    form: str,
+    output: str | None,
+    no_header: bool,
+    device: str,
+    threads: int | None,
+    max_failures: int,
+    events: str | None,
+) -> None:
+    """Score whole sequences with models.
+
+    SEQUENCES are FASTA files, plain, gzip or bgzip; - is stdin. One row per record, in input order: per model its score
+    and, where the model is calibrated, its probability; with several models also their mean and standard deviation.
+    Records of any length are scored whole, padded with unknown letters at both ends, on both strands where the model
+    reads both.
+    """
+    from bioconv.outputs import open_output, provenance
+    from bioconv.sequence.prediction import PredictRun
+    from bioconv.sequence.predictors import load_predictors
+
+    check_paths(sequences, output)
+    run = PredictRun(load_predictors(model, device=device), threads=threads)
+    failures = Failures(len(sequences), max_failures, events)
+    head = "" if no_header else provenance(**run.facts(), command=shlex.join(["bioconv", *sys.argv[1:]]))
+    with open_output(output) as stream:
+        for text in _texts(run, sequences, failures, (form, head)):
+            stream.write(text)
+        if failures.all:
+            context.exit(failures.exit_code)
+    run.warn()
+    runtime.logger.info("%s sequences, %s bases", f"{run.records:,}", f"{run.bases:,}")
+    context.exit(failures.exit_code)
+
+
+def _texts(run: PredictRun, sources: tuple[str, ...], failures: Failures, wanted: tuple[str, str]) -> Iterator[bytes]:
+    """Yield the output piece by piece; nothing if no input could be read."""
+    import tempfile
+
+    form, head = wanted
+    with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped
+        for source in sources:
+            with failures.guard(source):
+                _keep(run, source, kept, form)
+        if failures.all:
+            return
+        if form == "tsv":
+            yield (f"# {head}\n" if head else "").encode() + "\t".join(["sequence_name", *run.labels]).encode() + b"\n"
+        elif head:
+            yield json.dumps({"provenance": head}).encode() + b"\n"
+        kept.seek(0)
+        while text := kept.read(1 << 20):
+            yield text
+
+
+def _keep(run: PredictRun, source: str, kept: IO[bytes], form: str) -> None:
+    begin = kept.tell()
+    text = _tsv if form == "tsv" else _jsonl
+    try:
+        for records, values in run.rows(source):
+            kept.write("".join(text(run, *row) for row in zip(records, values, strict=True)).encode())
+    except InputError:
+        kept.seek(begin)
+        kept.truncate()
+        raise
+
+
+def _tsv(run: PredictRun, record: Record, values: Floats) -> str:
+    numbers = ("NA" if math.isnan(value) else f"{value:.6f}" for value in values.tolist())
+    return "\t".join([record.name, *numbers]) + "\n"
+
+
+def _jsonl(run: PredictRun, record: Record, values: Floats) -> str:
+    numbers = (None if math.isnan(value) else round(value, 6) for value in values.tolist())
+    return json.dumps({"sequence_name": record.name, **dict(zip(run.labels, numbers, strict=True))}) + "\n"
