@@ -59,7 +59,7 @@ def detector_peaks(records: Codes, detectors: Detectors) -> Peaks:
     >>> letter_a = Detectors(filters, zero, False, one[:, None], zero, None, 0.0, True)
     >>> peaks = detector_peaks(np.array([[2, 1, 0], [2, 3, 3]], np.uint8), letter_a)
     >>> peaks.start.ravel(), peaks.strand, peaks.fall.ravel()
-    (array([2, 2]), array([ 1, -1], dtype=int8), array([1., 1.], dtype=float32))
+    (array([2, 1]), array([ 1, -1], dtype=int8), array([1., 1.], dtype=float32))
     """
     many = max(1, _BLOCK // (records.shape[1] + detectors.length - 1))
     parts = [_peaks(records[first : first + many], detectors) for first in range(0, max(len(records), 1), many)]

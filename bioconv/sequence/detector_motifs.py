@@ -94,7 +94,7 @@ def detector_motifs(
 
     Without sequences the weights stand alone: column i is softmax(b w_i), with the one sharpness b at which the whole
     motif holds log2(1 / `RARITY`) = 13.3 bits. (Among random windows, those whose response is in the top `RARITY` have
-    about these letters.) There are no sites, responses or importance then.
+    about these letters.) A detector that no word can reach has none. There are no sites, responses or importance then.
 
     Parameters
     ----------
@@ -118,18 +118,15 @@ def detector_motifs(
     Examples
     --------
     >>> one, zero = np.ones(1), np.zeros(1)
-    >>> filters = np.array([[[0, 9, 0, 0], [0, 0, 0, 9], [0, 0, 0, 0], [9, 0, 9, 0]]])
-    >>> tata = Detectors(filters, zero - 30, False, one[:, None], zero, None, 0.0, False)
-    >>> found = detector_motifs(tata, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
-    >>> found.motif
-    >>> tata = Detectors(filters, zero - 20, False, one[:, None], zero, None, 0.0, False)
-    >>> found = detector_motifs(tata, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
+    >>> filters = np.array([[[0, 9, 0, 0], [0, 0, 0, 9], [0, 0, 0, 0], [9, 0, 9, 0]]])  # TATC
+    >>> tatc = Detectors(filters, zero - 20, False, one[:, None], zero, None, 0.0, False)
+    >>> found = detector_motifs(tatc, [np.array([2, 3, 0, 3, 1], np.uint8), np.array([3, 0, 3, 2], np.uint8)])[0]
     >>> found.consensus, found.sites, found.max_response
-    ('TAT', 2, 7.0)
+    ('TATS', 2, 16.0)
     """
     label = "_".join(name.split()) or "model"
     if sequences is None:
-        return [_from_weights(number, weights, label) for number, weights in enumerate(detectors.filters, 1)]
+        return [_from_weights(index, detectors, label) for index in range(detectors.count)]
     tally = _Tally(detectors)
     for records in _lots(sequences):
         tally.add(records)
@@ -209,9 +206,11 @@ def _trimmed(counts: Floats, number: int, label: str, sites: float) -> tuple[Mot
     return Motif(name, consensus(frequencies[begin:end]), frequencies[begin:end], sites, label), begin, end
 
 
-def _from_weights(number: int, weights: NDArray[np.float32], label: str) -> DetectorMotif:
-    """Return the motif that (4, m) weights make on their own."""
-    columns = weights.T.astype(np.float64)
+def _from_weights(index: int, detectors: Detectors, label: str) -> DetectorMotif:
+    """Return the motif that a detector's weights make on their own."""
+    columns = detectors.filters[index].T.astype(np.float64)
+    if columns.max(axis=1).sum() + detectors.thresholds[index] <= 0:
+        return DetectorMotif(index + 1, None, 0, 0)
     columns -= columns.max(axis=1, keepdims=True)
     wanted = -np.log2(RARITY)
     # Information grows with the sharpness; the steepest weight step of the filter is the natural unit.
@@ -220,8 +219,8 @@ def _from_weights(number: int, weights: NDArray[np.float32], label: str) -> Dete
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if column_bits(_softmax(columns / unit * middle)).sum() < wanted else (low, middle)
-    motif, begin, end = _trimmed(_softmax(columns / unit * high), number, label, DEFAULT_SITES)
-    return DetectorMotif(number, motif, begin, end)
+    motif, begin, end = _trimmed(_softmax(columns / unit * high), index + 1, label, DEFAULT_SITES)
+    return DetectorMotif(index + 1, motif, begin, end)
 
 
 def _softmax(columns: Floats) -> Floats:
