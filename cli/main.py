@@ -17,6 +17,7 @@ COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
     "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
     "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
+    "mutation-map": ("bioconv.cli.mutation_map", "Score every single substitution of a sequence: table and plot."),
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }
 

@@ -80,6 +80,7 @@ def test_readme_python_runs():
         "bioconv.conv.detector_records",
         "bioconv.datasets.synthetic",
         "bioconv.sequence.haplotypes",
+        "bioconv.sequence.mutation_map",
         "bioconv.sequence.prediction",
         "bioconv.sequence.scanning.scan",
         "bioconv.sequence.variants",
