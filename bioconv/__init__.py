@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bioconv.version import __version__
 
 if TYPE_CHECKING:
+    from bioconv.sequence.mutation_map import mutation_map as mutation_map
     from bioconv.sequence.prediction import predict as predict
     from bioconv.sequence.scanning.scan import scan as scan
     from bioconv.sequence.variants import variants as variants
@@ -23,12 +24,13 @@ if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
 _PUBLIC = {
+    "mutation_map": "bioconv.sequence.mutation_map",
     "predict": "bioconv.sequence.prediction",
     "scan": "bioconv.sequence.scanning.scan",
     "variants": "bioconv.sequence.variants",
 }
 
-__all__ = ["__version__", "predict", "scan", "variants"]
+__all__ = ["__version__", "mutation_map", "predict", "scan", "variants"]
 
 
 def __getattr__(name: str) -> object:

@@ -15,14 +15,12 @@ from bioconv.version import __version__
 # command -> module and one-line help; a command's module is imported only when that command is used.
 COMMANDS = {
     "scan": ("bioconv.cli.scan", "Find motif and model hits in DNA or RNA sequences."),
-<<<<<<< HEAD
     "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
-    "train": ("bioconv.cli.train", "Train a model: deepbind."),
-    "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
-=======
+    "mutation-map": ("bioconv.cli.mutation_map", "Score every single substitution of a sequence: table and plot."),
+    "train": ("bioconv.cli.train", "Train a model: deepbind."),
     "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
->>>>>>> eval
+    "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "models": ("bioconv.cli.models", "List, describe and download models."),
 }
 
