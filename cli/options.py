@@ -82,8 +82,8 @@ def device_options(command: _Command) -> _Command:
     )(command)
 
 
-def check_paths(inputs: Sequence[str], output: str | None) -> None:
-    """Refuse an empty name, stdin given twice, and an output that is one of the inputs.
+def check_paths(inputs: Sequence[str], output: str | None, *, option: str = "-o") -> None:
+    """Refuse an empty name, stdin given twice, and an output (of `option`) that is one of the inputs.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def check_paths(inputs: Sequence[str], output: str | None) -> None:
         raise OptionError(message)
     for name in inputs:
         if output and Path(output).is_file() and Path(name).exists() and Path(name).samefile(output):
-            message = f"-o {output} is one of the inputs; give another name"
+            message = f"{option} {output} is one of the inputs; give another name"
             raise OptionError(message)
 
 
