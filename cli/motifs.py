@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, log_options, output_option
+from bioconv.cli.options import Failures, check_paths, log_options, no_header_option, output_option
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @click.option("--logos", type=click.Path(file_okay=False), metavar="DIR", help="Also draw logos, and an overview.")
 @click.option("--logo-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True)
 @click.option("--both-orientations", is_flag=True, help="Logos: the reverse complements too.")
-@click.option("--no-header", is_flag=True, help="Leave out the line that says how the output was made.")
+@no_header_option
 @log_options
 @click.pass_context
 def command(context: click.Context, /, model: str, sequences: str | None, match: str | None, **given: Any) -> None:
@@ -69,7 +69,7 @@ def command(context: click.Context, /, model: str, sequences: str | None, match:
     from bioconv.zoo import resolve
 
     form = "json" if given["as_json"] else given["form"] or ("tsv" if match else "meme")
-    _check(given, match, sequences)
+    _check(given, model, match, sequences)
     loaded = load_motif_model(resolve(model))
     options = MatchOptions(
         given["matches"], given["min_bits"], given["score"], given["min_overlap"], loaded.detectors.reverse_complement
@@ -90,7 +90,7 @@ def command(context: click.Context, /, model: str, sequences: str | None, match:
         _draw(rows, loaded.name, given)
 
 
-def _check(given: dict[str, Any], match: str | None, sequences: str | None) -> None:
+def _check(given: dict[str, Any], model: str, match: str | None, sequences: str | None) -> None:
     if given["as_json"] and given["form"] not in {None, "json"}:
         message = f"--json and --format {given['form']}: give one of them"
         raise OptionError(message)
@@ -100,11 +100,9 @@ def _check(given: dict[str, Any], match: str | None, sequences: str | None) -> N
     if given["output"] and given["meme"] and Path(given["output"]).absolute() == Path(given["meme"]).absolute():
         message = f"-o and --meme are both {given['meme']}; give two names, or --format meme and -o alone"
         raise OptionError(message)
-    outputs = [Path(name) for name in (given["output"], given["meme"]) if name and Path(name).is_file()]
-    for name in filter(None, (match, sequences)):
-        if any(Path(name).exists() and output.samefile(name) for output in outputs):
-            message = f"the output {name} is one of the inputs; give another name"
-            raise OptionError(message)
+    inputs = [name for name in (model, match, sequences) if name is not None]
+    check_paths(inputs, given["output"])
+    check_paths(inputs, given["meme"], option="--meme")
 
 
 def _rows(

@@ -83,8 +83,8 @@ def device_options(command: _Command) -> _Command:
     )(command)
 
 
-def check_paths(inputs: Sequence[str], output: str | None) -> None:
-    """Refuse an empty name, stdin given twice, and an output that is one of the inputs.
+def check_paths(inputs: Sequence[str], output: str | None, *, option: str = "-o") -> None:
+    """Refuse an empty name, stdin given twice, and an output (of `option`) that is one of the inputs.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def check_paths(inputs: Sequence[str], output: str | None) -> None:
     for name in inputs:
         # Not pathlib, which raises at a name that is longer than names can be (a sequence's letters).
         if output and os.path.isfile(output) and os.path.exists(name) and os.path.samefile(name, output):  # noqa: PTH110, PTH113, PTH121
-            message = f"-o {output} is one of the inputs; give another name"
+            message = f"{option} {output} is one of the inputs; give another name"
             raise OptionError(message)
 
 

@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 @click.argument("sequences", metavar="SEQUENCES")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
 @click.option(
-    "--negatives", default="shuffle", show_default=True, metavar="shuffle|FILE",
+    "--negatives",
+    default="shuffle",
+    show_default=True,
+    metavar="shuffle|FILE",
     help="What to tell them from: dinucleotide shuffles drawn anew each epoch, the sequences of a file, or windows of "
     "a genome (a FASTA of long records) with the same GC content.",
 )
 @click.option("--genome", type=click.Path(dir_okay=False), metavar="FASTA", help="SEQUENCES is BED: its genome.")
 @click.option("--width", type=click.IntRange(min=8), default=101, show_default=True, help="Letters around BED middles.")
 @click.option("--ranked", is_flag=True, help="SEQUENCES lists the best first: draw and validate on these most.")
-@click.option("--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates.")
+@click.option(
+    "--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates."
+)
 @click.option("--refit", is_flag=True, help="Train again on all sequences after validation, and keep that.")
 @click.option(
-    "--recipe", type=click.Choice(["bioconv", "published"]), default="bioconv", show_default=True,
+    "--recipe",
+    type=click.Choice(["bioconv", "published"]),
+    default="bioconv",
+    show_default=True,
     help="bioconv's, or DeepBind's own: random settings, cross-validation, restarts.",
 )
 @click.option("--quick", is_flag=True, help="published: as the original's --quick; bioconv: an eighth of the steps.")
@@ -126,7 +134,9 @@ def _published(given: dict[str, Any], network: dict[str, Any]) -> Any:
 
     odd = {"dropout", "strand_pooling"} & set(network)
     if odd or given["start"] or given["refit"]:
-        message = "the published recipe draws dropout itself, pools strands by max, starts anew and uses all data: leave "
+        message = (
+            "the published recipe draws dropout itself, pools strands by max, starts anew and uses all data: leave "
+        )
         message += "out --dropout, --strand-pooling, --from and --refit"
         raise OptionError(message)
     plan = QUICK if given["quick"] else PublishedPlan()

@@ -24,11 +24,11 @@ class Peaks:
     Attributes
     ----------
     response : (N, D) float32
-        Rectified maximum on the strand that gives the score.
+        Rectified maximum on `strand`.
     start : (N, D) int64
         Where that window begins on the sequence as given; on the reverse strand it is read backwards.
-    strand : (N,) int8
-        1, or -1 where the reverse complement gives the score.
+    strand : (N, D) int8
+        1, or -1 for the reverse complement.
     score : (N,) float32
         Score of the sequence.
     fall : (N, D) float32
@@ -45,8 +45,9 @@ class Peaks:
 def detector_peaks(records: Codes, detectors: Detectors) -> Peaks:
     """Find every detector's maximum in every sequence.
 
-    The score of a sequence is that of its better strand (forward in a tie), where the detectors read both; maxima
-    are those on that strand, the leftmost of equal ones. For the fall the better strand is chosen anew.
+    Of detectors that read both strands, a maximum is that on the strand with the higher score where this strand alone
+    counts, and the higher of the two where the score is the strands' mean (forward in a tie; the leftmost of equal
+    maxima). For the fall the better strand is chosen anew.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def detector_peaks(records: Codes, detectors: Detectors) -> Peaks:
     >>> filters, one, zero = np.eye(4)[:1, :, None], np.ones(1), np.zeros(1)
     >>> letter_a = Detectors(filters, zero, False, one[:, None], zero, None, 0.0, True)
     >>> peaks = detector_peaks(np.array([[2, 1, 0], [2, 3, 3]], np.uint8), letter_a)
-    >>> peaks.start.ravel(), peaks.strand, peaks.fall.ravel()
+    >>> peaks.start.ravel(), peaks.strand.ravel(), peaks.fall.ravel()
     (array([2, 1]), array([ 1, -1], dtype=int8), array([1., 1.], dtype=float32))
     """
     many = max(1, _BLOCK // (records.shape[1] + detectors.length - 1))
@@ -70,12 +71,18 @@ def detector_peaks(records: Codes, detectors: Detectors) -> Peaks:
 def _peaks(records: Codes, detectors: Detectors) -> Peaks:
     top, start, mean = _pooled(records, detectors)
     scores, without = _scores(top, mean, detectors)
-    better = scores.argmax(axis=1)
-    score = scores.max(axis=1)
-    rows = np.arange(len(records))
-    strand = np.where(better == 0, 1, -1).astype(np.int8)
-    fall = np.where(top.any(axis=1), score[:, None] - without.max(axis=1), np.float32(0))  # exactly 0 for the silent
-    return Peaks(top[rows, better], start[rows, better], strand, score, fall)
+    alone = detectors.strand_pooling == "max"
+    better = (np.broadcast_to(scores[:, :, None], top.shape) if alone else top).argmax(axis=1)  # (N, D)
+    score = detectors.pool_strands(scores)
+    fall = score[:, None] - detectors.pool_strands(without)
+    chosen = np.arange(len(records))[:, None], better, np.arange(detectors.count)
+    return Peaks(
+        response=top[chosen],
+        start=start[chosen],
+        strand=np.where(better == 0, 1, -1).astype(np.int8),
+        score=score,
+        fall=np.where(top.any(axis=1), fall, np.float32(0)),  # exactly 0 for the silent
+    )
 
 
 def _pooled(records: Codes, detectors: Detectors) -> tuple[Floats, NDArray[np.int64], Floats | None]:

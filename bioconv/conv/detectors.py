@@ -87,7 +87,7 @@ class Detectors:
             raise ValueError(message)
 
     def pool_strands(self, scores: Floats) -> Floats:
-        """Return (N,) scores from (N, S) scores of strands."""
+        """Return (N, ...) scores from (N, S, ...) scores of strands."""
         pooled: Floats = scores.max(axis=1) if self.strand_pooling == "max" else scores.mean(axis=1, dtype=np.float32)
         return pooled
 

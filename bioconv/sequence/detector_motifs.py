@@ -166,7 +166,7 @@ class _Tally:
         for index, response in enumerate(peaks.response.T):
             rows = np.flatnonzero(response > 0)
             sites = padded[rows[:, None], peaks.start[rows, index, None] + (m - 1) + within]
-            reverse = peaks.strand[rows] < 0
+            reverse = peaks.strand[rows, index] < 0
             sites[reverse] = reverse_complement(sites[reverse])
             counts = np.bincount((sites + 5 * within).ravel(), minlength=5 * m)
             self._letters[index] += counts.reshape(m, 5)

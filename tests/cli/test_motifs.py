@@ -153,6 +153,9 @@ def test_stdin(folder):
         (["words.safetensors", "--json", "--format", "tsv"], 1, "give one of them"),
         (["words.safetensors", "-o", "new.meme", "--meme", "new.meme"], 1, "give two names"),
         (["words.safetensors", "-s", "seqs.fa", "-o", "seqs.fa"], 1, "one of the inputs"),
+        (["words.safetensors", "--meme", "words.safetensors"], 1, "--meme words.safetensors is one of the inputs"),
+        (["words.safetensors", "-s", "-", "--match", "-"], 1, "stdin (-) can be read once"),
+        (["words.safetensors", "-s", ""], 1, "a file name is empty"),
         (["words.safetensors", "--score", "cosine"], 2, "cosine"),
     ],
 )

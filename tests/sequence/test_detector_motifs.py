@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,6 +102,10 @@ def test_planted_words_are_found_on_both_strands():
     assert [each.consensus for each in found] == words
     assert [each.sites for each in found] == [40, 20]
     assert [each.importance for each in found] == pytest.approx([0.5 * 40 / 60, 0.5 * 20 / 60])
+    averaged = replace(detectors_of(filters, thresholds), strand_pooling="mean")
+    mean = detector_motifs(averaged, sequences)
+    assert [each.sites for each in mean] == [40, 20]
+    assert [each.importance for each in mean] == pytest.approx([0.25 * 40 / 60, 0.25 * 20 / 60])
     one_strand = detector_motifs(detectors_of(filters, thresholds, both=False), sequences)
     assert [each.sites for each in one_strand] == [20, 10]
 

@@ -24,7 +24,7 @@ from bioconv.training.data import Samples
 _HELD_OUT_NEGATIVES = 4
 
 
-NETWORK = DeepBindConfig(detectors=128, hidden=32, average_pooling=True, strand_pooling="mean", dropout=0.3)
+NETWORK = DeepBindConfig(detectors=128, hidden=32, average_pooling=True, strand_pooling="mean", dropout=0.5)
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,15 @@ from bioconv.sequence.binding.fit import BindingPlan, BindingRun, make_binding_s
 from bioconv.sequence.detector_matches import rank_detectors
 from bioconv.sequence.detector_motifs import detector_motifs
 from bioconv.training.callbacks import standard_callbacks
-from bioconv.training.search import LogUniform, SearchTable, Setting, Uniform, draw_settings, search
+from bioconv.training.search import LogUniform, SearchSpace, SearchTable, Setting, Uniform, draw_settings, search
 from bioconv.training.splits import Split, read_split, write_split
 from bioconv.version import __version__
 
-_SPACE = {"learning_rate": LogUniform(5e-4, 1e-2), "l2": LogUniform(1e-5, 1e-1), "dropout": Uniform(0.0, 0.6)}
+_SPACE: SearchSpace = {
+    "learning_rate": LogUniform(5e-4, 1e-2),
+    "l2": LogUniform(1e-5, 1e-1),
+    "dropout": Uniform(0.0, 0.6),
+}
 _WORST = 20
 _LOGOS = 8
 _SHOWN = 1000
@@ -137,7 +141,9 @@ def _report(
             reference=None if reference is None else 1 - reference,
         ),
         metrics=[
-            Metric(key, value.value, value.low, value.high, "DeLong, 95 %" if key == "auroc" else "bootstrap, 95 %", part)
+            Metric(
+                key, value.value, value.low, value.high, "DeLong, 95 %" if key == "auroc" else "bootstrap, 95 %", part
+            )
             for part, own in run.metrics.items()
             for key, value in own.items()
         ],
@@ -197,12 +203,18 @@ def _logos(data: BindingData, run: BindingRun) -> list[Picture]:
     from bioconv.report.logos import LogoRow, figure_bytes, stacked_logos
 
     detectors = run.network.detectors()
-    found = rank_detectors(detector_motifs(detectors, list(data.codes[:_SHOWN]), name=run.model.metadata["name"]), _LOGOS)
+    found = rank_detectors(
+        detector_motifs(detectors, list(data.codes[:_SHOWN]), name=run.model.metadata["name"]), _LOGOS
+    )
     pictures = []
     for motif in found:
         if motif.motif is None:
             continue
         figure = stacked_logos([LogoRow(motif.motif.frequencies, motif.consensus)])
-        caption = f"{motif.motif.name}: {motif.consensus}, in {motif.sites:,} of the first {min(_SHOWN, len(data.codes)):,}"
-        pictures.append(Picture(figure_bytes(figure, "svg").decode(), caption, f"Sequence logo of the motif {motif.consensus}"))
+        caption = (
+            f"{motif.motif.name}: {motif.consensus}, in {motif.sites:,} of the first {min(_SHOWN, len(data.codes)):,}"
+        )
+        pictures.append(
+            Picture(figure_bytes(figure, "svg").decode(), caption, f"Sequence logo of the motif {motif.consensus}")
+        )
     return pictures

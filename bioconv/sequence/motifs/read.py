@@ -28,7 +28,7 @@ _FORMATS = (
 
 
 def read_motifs(path: str | os.PathLike[str]) -> list[Motif]:
-    """Read every motif of a file, or of JASPAR.
+    r"""Read every motif of a file, or of JASPAR.
 
     The format is known from the content: MEME text (minimal, or written by MEME, DREME, STREME), MEME's XML
     and HTML, JASPAR, bare four-row tables, HOMER, TRANSFAC; plain, gzip or bgzip.
@@ -53,8 +53,12 @@ def read_motifs(path: str | os.PathLike[str]) -> list[Motif]:
 
     Examples
     --------
-    >>> for motif in read_motifs("jaspar.meme"):  # doctest: +SKIP
-    ...     print(motif.name, motif.frequencies.shape)
+    >>> from tempfile import NamedTemporaryFile
+    >>> with NamedTemporaryFile("w") as file:
+    ...     print(">m1 first", "4 0", "0 1", "0 1", "0 2", sep="\n", file=file, flush=True)
+    ...     motifs = read_motifs(file.name)
+    >>> motifs[0].name, motifs[0].alt, motifs[0].frequencies.tolist()
+    ('m1', 'first', [[1.0, 0.0, 0.0, 0.0], [0.0, 0.25, 0.25, 0.5]])
     """
     name = os.fspath(path)
     if name.startswith("jaspar:"):
