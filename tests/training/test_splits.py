@@ -97,6 +97,14 @@ def test_groups_of_one_class_keep_the_classes_even(samples, shares, seed):
             assert abs(found[part, label] - share * count) <= largest
 
 
+def test_large_groups_come_first():
+    """One group as large as all others together: only then does everything divide evenly."""
+    groups = ["large"] * 10 + [f"small {number}" for number in range(10)]
+    for seed in range(10):
+        split = make_split(names_of(20), groups=groups, folds=2, seed=seed)
+        assert Counter(split.parts.values()) == {"0": 10, "1": 10}
+
+
 def test_mixed_groups_are_stratified_far_better_than_by_chance():
     """Positives gather in few groups: dealing by size alone leaves folds without any."""
     rng = np.random.default_rng(4)
