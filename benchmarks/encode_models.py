@@ -15,14 +15,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from bioconv.sequence.binding.data import BindingData, read_binding
-from bioconv.sequence.binding.fit import BindingPlan, train_binding
-from bioconv.sequence.binding.recipe import DEFAULTS, Recipe
 
 from bioconv import runtime
 from bioconv.models.model_file import write_model
+from bioconv.sequence.binding.data import read_binding
+from bioconv.sequence.binding.fit import BindingPlan, train_binding
+from bioconv.sequence.binding.recipe import DEFAULTS, Recipe
 
 CITATION = (
     "Data: ENCODE Project Consortium, Nature 489:57-74 (2012), doi 10.1038/nature11247; prepared by Alipanahi, Delong, "

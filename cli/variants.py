@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     help="Score L letters around the variant as a whole, instead of the windows that touch it.",
 )
 @click.option("--window", type=click.IntRange(min=1), metavar="W", help="Letters of a window; default: the model's.")
+@click.option("--gated", is_flag=True, help="Take a change where neither haplotype scores above 0 for none (delta 0).")
 @no_header_option
 @device_options
 @log_options

@@ -18,6 +18,7 @@ from bioconv.sequence.vcf import VcfReader, VcfRecord, allele_flag, is_bases
 
 _BATCH = 512
 _LONGEST = 1 << 20
+_EVEN = 1e-5  # a difference that rounding can make
 MISMATCH = ("warn", "skip", "error")
 
 
@@ -33,7 +34,8 @@ class VariantEffect:
         Place of `ref`, 0-based half-open.
     model : str
     ref_score, alt_score, delta : float
-        Of the two haplotypes, and alternative less reference; NaN where there is no score.
+        Of the two haplotypes, and alternative less reference (gated: 0 where neither is above 0); NaN where there
+        is no score.
     offset : int or None
         First letter of the best window of the higher haplotype, counted from `start` along the reference.
     strand : str
@@ -224,7 +226,9 @@ def _effect(allele: _Allele, scorer: VariantScorer, scores: Scores | None) -> Va
     start = record.pos - 1
     scores = scores or Scores(Best(), Best())
     delta = scores.alt.score - scores.ref.score
-    best = scores.alt if delta > 0 else scores.ref
+    best = scores.alt if delta > _EVEN else scores.ref
+    if scorer.gated and max(scores.ref.score, scores.alt.score) <= 0:
+        delta = 0.0
     there = not np.isnan(delta)
     return VariantEffect(
         record.chrom, start, start + len(record.ref), record.id, record.ref, allele.alt, scorer.name,

@@ -79,13 +79,22 @@ class VariantScorer:
         Score one stretch of this length instead of windows.
     window : int, optional
         Letters of a window, in place of the model's own.
+    gated : bool
+        A change between two haplotypes of which neither scores above 0 counts as none.
     device : str
     """
 
     def __init__(
-        self, model: MotifModel, *, context: int | None = None, window: int | None = None, device: str = "auto"
+        self,
+        model: MotifModel,
+        *,
+        context: int | None = None,
+        window: int | None = None,
+        gated: bool = False,
+        device: str = "auto",
     ) -> None:
         self.name = model.name
+        self.gated = gated
         self._model = model
         self._context = context
         self._window = window or max(model.window, model.detectors.length)
@@ -113,6 +122,7 @@ class VariantScorer:
         return {
             f"model:{self.name}": f"sha256:{self._model.digest()[:16]}",
             f"window:{self.name}": mode,
+            "gated": self.gated or None,
             "device": self._device,
         }
 

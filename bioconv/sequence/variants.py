@@ -29,7 +29,11 @@ class VariantOptions:
         Score one stretch of this length with the variant in its middle, instead of the windows that touch it.
     window : int, optional
         Letters of a window, in place of the model's own.
+    gated : bool
+        Take a change between two haplotypes of which neither scores above 0 for none, as in the DeepBind authors'
+        mutation maps.
     ref_mismatch : {"warn", "skip", "error"}
+        Where the genome does not have a record's REF: score with it all the same, give no score, or stop.
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
     threads : int, optional
@@ -38,6 +42,7 @@ class VariantOptions:
 
     context: int | None = None
     window: int | None = None
+    gated: bool = False
     ref_mismatch: str = "warn"
     device: str = "auto"
     threads: int | None = None
@@ -126,7 +131,9 @@ def build_run(
     names: dict[str, int] = {}
     for given in models:
         loaded = load_motif_model(resolve(os.fspath(given)))
-        scorer = VariantScorer(loaded, context=options.context, window=options.window, device=options.device)
+        scorer = VariantScorer(
+            loaded, context=options.context, window=options.window, gated=options.gated, device=options.device
+        )
         names[loaded.name] = times = names.get(loaded.name, 0) + 1
         scorer.name += f"#{times}" if times > 1 else ""
         scorers.append(scorer)

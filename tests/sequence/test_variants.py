@@ -287,6 +287,18 @@ def test_batches_threads_order_and_case_do_not_matter(tmp_path, model_path, monk
     assert [x.delta for x in lower] == pytest.approx([x.delta for x in one], abs=1e-5)
 
 
+def test_gated_changes_below_zero_are_none(tmp_path, model_path):
+    text = random_genome(20, 300)
+    rows = random_variants(21, "c", text, 60)
+    found = effects(tmp_path, {"c": text}, rows, model_path(17))
+    gated = effects(tmp_path, {"c": text}, rows, model_path(17), gated=True)
+    below = [max(one.ref_score, one.alt_score) <= 0 for one in found]
+    assert 5 < sum(below) < 55
+    for one, other, silent in zip(found, gated, below, strict=True):
+        assert other.delta == (0 if silent else one.delta)
+        assert (other.ref_score, other.alt_score, other.offset) == (one.ref_score, one.alt_score, one.offset)
+
+
 def test_scores_are_the_models_own_and_p_values_its_nulls(tmp_path, motif_model):
     """An SNV's reference score is the best of the W windows around it, as `scan` would score them."""
     text = random_genome(19, 90)
