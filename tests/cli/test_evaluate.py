@@ -152,9 +152,9 @@ def test_many_classes(tmp_path):
     assert found["confusion_matrix"] == metrics.confusion_matrix(truth, best).tolist()
     expected = metrics.roc_auc_score(truth, scores, multi_class="ovr")
     assert entries["macro_auroc"]["value"] == pytest.approx(expected)
-    assert interval(entries["auroc donor"]) == pytest.approx(
-        list(vars(delong_interval(scores[:, 0], truth == 0)).values())
-    )
+    for number, name in enumerate(classes):
+        area = delong_interval(scores[:, number], truth == number)
+        assert interval(entries[f"auroc {name}"]) == pytest.approx(list(vars(area).values()))
     right = wilson_interval(int((best == truth).sum()), 90)
     assert interval(entries["accuracy"]) == pytest.approx(list(vars(right).values()))
     assert entries["macro_f1"]["value"] == pytest.approx(metrics.f1_score(truth, best, average="macro"))
