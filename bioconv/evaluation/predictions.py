@@ -61,7 +61,7 @@ class Predictions:
             return "multiclass"
         odd = next(i for i, cell in enumerate(self.labels) if cell not in _BINARY and cell not in self.scores)
         message = (
-            f"{self.source}, line {self.lines[odd]}: label {self.labels[odd]!r} is neither 0 or 1 nor the name of a "
+            f"{self.source}, line {self.lines[odd]}: label {self.labels[odd]!r} is not 0 or 1, nor the name of a "
             f"column of scores ({listed(list(self.scores))}); for measured numbers give --regression"
         )
         raise InputError(message)
@@ -112,11 +112,15 @@ def read_predictions(scores: str | Path, labels: str | Path, *, columns: tuple[s
     if not chosen:
         message = f"{scored.source} has no column of scores; the header has {', '.join(scored.columns)}"
         raise InputError(message)
+    groups = labelled.column(group) if group else None
+    if groups and "" in groups:
+        message = f"{labelled.source}, line {labelled.lines[groups.index('')]}: no {group}; every row needs one"
+        raise InputError(message)
     return Predictions(
         names,
         {one: scored.numbers(one)[order] for one in chosen},
         labelled.column(label),
-        labelled.column(group) if group else None,
+        groups,
         labelled.source,
         labelled.lines,
     )

@@ -127,6 +127,8 @@ def test_groups(tables, drawn, tmp_path):
     assert found["groups"] == 20
     expected = bootstrap(auroc, a, labels, count=50, groups=groups)
     assert interval(found["models"]["first"]["auroc"]) == pytest.approx(list(vars(expected).values()))
+    for key, value in vars(operating_point(a, labels, 0.5)).items():
+        assert found["models"]["first"][key]["value"] == pytest.approx(getattr(value, "value", value)), key
     methods = {entry["method"] for entry in found["models"]["first"].values() if entry["low"] is not None}
     assert methods == {"bootstrap of groups"}
     both = paired_bootstrap(auroc, a, b, labels, count=50, groups=groups)
@@ -150,9 +152,9 @@ def test_many_classes(tmp_path):
     assert found["confusion_matrix"] == metrics.confusion_matrix(truth, best).tolist()
     expected = metrics.roc_auc_score(truth, scores, multi_class="ovr")
     assert entries["macro_auroc"]["value"] == pytest.approx(expected)
-    assert interval(entries["auroc donor"]) == pytest.approx(
-        list(vars(delong_interval(scores[:, 0], truth == 0)).values())
-    )
+    for number, name in enumerate(classes):
+        area = delong_interval(scores[:, number], truth == number)
+        assert interval(entries[f"auroc {name}"]) == pytest.approx(list(vars(area).values()))
     right = wilson_interval(int((best == truth).sum()), 90)
     assert interval(entries["accuracy"]) == pytest.approx(list(vars(right).values()))
     assert entries["macro_f1"]["value"] == pytest.approx(metrics.f1_score(truth, best, average="macro"))
@@ -316,11 +318,13 @@ def test_the_same_plot_again(tables, tmp_path, suffix):
             "9 names are not in l.csv: z0, z1, z2, z3, z4, ...",
         ),
         ("n,x\na,1\nb,high\n", "n,label\na,0\nb,1\n", "s.csv, line 3, column x: 'high'"),
-        ("n,x\na,1\nb,2\n", "n,label\na,0\nb,2\n", "l.csv, line 3: label '2' is neither 0 or 1"),
+        ("n,x\na,1\nb,2\n", "n,label\na,0\nb,2\n", "l.csv, line 3: label '2' is not 0 or 1, nor"),
         ("n,x\na,1\nb,2\n", "n,label\na,1\nb,1\n", "all 2 labels are 1"),
         ("n,x\na,1\nb,2\n", "n,this,that\na,1,2\nb,1,2\n", "no column label or"),
         ("n,label\na,1\nb,2\n", "n,label\na,1\nb,0\n", "no column of scores"),
         ("n,x\n", "n,label\n", "has a header but no rows"),
+        ("n,x\na,1\nb,2\n", "n,label,group\na,1,p\nb,0,\n", "l.csv, line 3: no group"),
+        ("n,x\na,1\nb,2\n", "n,label,group\na,1,p\nb,0,p\n", "all samples are of one group"),
         ("", "n,label\na,1\n", "is empty"),
     ],
 )

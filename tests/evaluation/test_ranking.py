@@ -143,6 +143,21 @@ def test_interval_holds_the_area(rows):
     assert interval.value <= interval.high + 1e-12 <= 1 + 1e-12
 
 
+def test_published_examples():
+    """Ratings of 109 tomograms, Hanley & McNeil 1982, table I: area 0.893, standard error 0.032 by their formula."""
+    normal, abnormal = [33, 6, 6, 11, 2], [3, 2, 2, 11, 33]
+    ratings = np.repeat([*range(5), *range(5)], normal + abnormal)
+    area = delong_interval(ratings, np.arange(109) >= 58)
+    assert round(area.value, 3) == 0.893
+    assert area.error == pytest.approx(0.032, abs=0.002)
+    # Newcombe 1998, doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E, table I, method 3.
+    for (k, n), ends in {
+        (81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0, 0.1611), (1, 29): (0.0061, 0.1718),
+    }.items():  # fmt: skip
+        interval = wilson_interval(k, n)
+        assert (round(interval.low, 4), round(interval.high, 4)) == ends
+
+
 def test_coverage():
     """Of 400 samples from known distributions about 95 % of the intervals hold the true area."""
     from scipy.stats import norm

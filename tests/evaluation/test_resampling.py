@@ -99,7 +99,10 @@ def test_paired_resamples_are_shared():
     assert better.p == pytest.approx(2 / 201)
 
 
-@pytest.mark.parametrize(("metric", "count"), [(accuracy, 60), (mse, 60), (pearson, 120)])
+@pytest.mark.parametrize(
+    ("metric", "count"),
+    [(mse, 60), pytest.param(accuracy, 60, marks=pytest.mark.slow), pytest.param(pearson, 120, marks=pytest.mark.slow)],
+)
 def test_coverage(metric, count):
     """Of 200 samples from a known distribution about 95 % of the intervals hold the true value."""
     held = 0
