@@ -173,7 +173,7 @@ def _model_scores(model: str, data: LabelledSequences) -> Floats:
     detectors = load_motif_model(resolve(model)).detectors
     scores = np.empty(len(data))
     for indices, codes in by_length(data.codes):
-        scores[indices] = batch_scores(codes, detectors, padded=True).max(axis=1)
+        scores[indices] = detectors.pool_strands(batch_scores(codes, detectors, padded=True))
     return scores
 
 

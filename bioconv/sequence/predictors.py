@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.conv.detector_records import RecordPool
-from bioconv.conv.detectors import batch_scores
+from bioconv.conv.detectors import Detectors, batch_scores
 from bioconv.errors import OptionError
 from bioconv.sequence.deepbind import MotifModel, load_motif_model
 from bioconv.zoo import resolve
@@ -73,12 +73,13 @@ class DeepBindPredictor:
         for length in np.unique(lengths[lengths > 0]).tolist():
             group = np.flatnonzero(lengths == length)
             same = np.stack([records[index] for index in group.tolist()])
-            scores[group] = batch_scores(same, self._model.detectors, padded=True, device=self._device).max(axis=1)
+            detectors = self._model.detectors
+            scores[group] = detectors.pool_strands(batch_scores(same, detectors, padded=True, device=self._device))
         return self.columns(scores)
 
     def open_record(self) -> _LongRecord:
         """Return what takes a long record piece by piece."""
-        return _LongRecord(self, RecordPool(self._model.detectors))
+        return _LongRecord(self, self._model.detectors)
 
     def columns(self, scores: Floats) -> Floats:
         """Return the (n, 1 or 2) columns of (n,) scores."""
@@ -95,15 +96,16 @@ class DeepBindPredictor:
 
 
 class _LongRecord:
-    def __init__(self, predictor: DeepBindPredictor, pool: RecordPool) -> None:
+    def __init__(self, predictor: DeepBindPredictor, detectors: Detectors) -> None:
         self._predictor = predictor
-        self._pool = pool
+        self._detectors = detectors
+        self._pool = RecordPool(detectors)
 
     def feed(self, codes: Codes) -> None:
         self._pool.feed(codes)
 
     def values(self) -> Floats:
-        score = np.array([self._pool.scores().max()], np.float64)
+        score = self._detectors.pool_strands(self._pool.scores()[None]).astype(np.float64)
         return np.asarray(self._predictor.columns(score)[0])
 
 

@@ -278,7 +278,10 @@ def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:
 
 def _indexable(path: Path) -> Path:
     """Return the path, or a link to it from the cache where no index can be written beside it."""
-    if not path.is_file() or Path(f"{path}.fai").exists() or os.access(path.resolve().parent, os.W_OK):
+    folder = path.resolve().parent
+    # An administrator could write in a folder that is marked as read-only; the mark counts.
+    writable = os.access(folder, os.W_OK) and folder.stat().st_mode & 0o222
+    if not path.is_file() or Path(f"{path}.fai").exists() or writable:
         return path
     from bioconv.download import cache_folder
 

@@ -161,7 +161,8 @@ class VariantScorer:
             same = np.stack([haplotypes[index][0] for index in group])
             scores = batch_scores(same, self._model.detectors, padded=True, device=self._device)
             for index, row in zip(group, scores, strict=True):
-                best[index] = Best(float(row.max()), haplotypes[index][1], -1 if row.argmax() else 1)
+                pooled = float(self._model.detectors.pool_strands(row[None])[0])
+                best[index] = Best(pooled, haplotypes[index][1], -1 if row.argmax() else 1)
         return best
 
     def _windows(self, haplotypes: Sequence[tuple[Codes, int]]) -> list[Best]:
@@ -175,15 +176,18 @@ class VariantScorer:
             return best
         scores = window_scores(
             flat, self._model.detectors, window=self._window, padded=self._model.padded, device=self._device
-        ).astype(np.float64)
-        scores[~scorable(flat, self._window)] = -np.inf
-        even = np.round(scores, 5)  # windows that differ by the rounding of sums alone: the first one, forward strand
+        )
+        pooled = self._model.detectors.pool_strands(scores).astype(np.float64)
+        pooled[~scorable(flat, self._window)] = -np.inf
+        even = np.round(pooled, 5)  # windows that differ by the rounding of sums alone: the first one
+        reverse = np.round(scores[:, -1], 5) > np.round(scores[:, 0], 5)  # of equal strands the forward one
         begin = 0
         for index, (codes, origin) in enumerate(haplotypes):
             inside = even[begin : begin + max(len(codes) - self._window + 1, 0)]
             if inside.size and np.isfinite(inside.max()):
-                window, strand = divmod(int(inside.argmax()), inside.shape[1])
-                best[index] = Best(float(scores[begin + window, strand]), origin + window, -1 if strand else 1)
+                window = int(inside.argmax())
+                strand = -1 if reverse[begin + window] else 1
+                best[index] = Best(float(pooled[begin + window]), origin + window, strand)
             begin += len(codes)
         return best
 

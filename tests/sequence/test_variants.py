@@ -323,6 +323,7 @@ def test_genome_in_a_bottle(shared_data, tmp_path, monkeypatch, published_gabpa)
     vcf = shared_data(f"{GIAB}/test_nist.b37_chr20_100kbp_at_10mb.vcf.gz")
     genome = shared_data(f"{GIAB}/ucsc.hg19.chr20.unittest.fasta.gz")
     found = list(bioconv.variants(vcf, reference=genome, model=published_gabpa))
+    assert not genome.with_name(f"{genome.name}.fai").exists() or (genome.parent.stat().st_mode & 0o222)
     assert len({(one.start, one.ref) for one in found}) == 221
     assert all(one.ref_match for one in found)
     assert all(one.flags == () and not np.isnan(one.delta) for one in found)
@@ -362,6 +363,23 @@ def test_published_models_in_the_tert_promoter(shared_data, tmp_path, published_
         here = {one.alt: one.delta for one in found if one.start == spot - first}
         assert here["A"] > 1
         assert here["A"] == max(here.values())
+
+
+def test_index_of_a_genome_in_a_folder_that_is_marked_read_only(tmp_path, model_path, monkeypatch):
+    monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "genomes"
+    folder.mkdir()
+    fasta = write_fasta(folder / "r.fa", {"c": "ACGTACGTTACGGACTACGT"})
+    vcf = write_vcf(tmp_path / "v.vcf", [("c", 10, "A", "C")])
+    folder.chmod(0o555)
+    try:
+        for _ in range(2):
+            (found,) = bioconv.variants(vcf, reference=fasta, model=model_path())
+            assert found.ref_match
+        assert [path.name for path in folder.iterdir()] == ["r.fa"]
+        assert len(list((tmp_path / "cache" / "indexes").glob("*/r.fa.fai"))) == 1
+    finally:
+        folder.chmod(0o755)
 
 
 def test_errors(tmp_path, model_path):
