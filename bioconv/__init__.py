@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from bioconv.version import __version__
 
 if TYPE_CHECKING:
+    from bioconv.families import load_model as load_model
+    from bioconv.families import train as train
     from bioconv.sequence.mutation_map import mutation_map as mutation_map
     from bioconv.sequence.prediction import predict as predict
     from bioconv.sequence.scanning.scan import scan as scan
     from bioconv.sequence.variants import variants as variants
+    from bioconv.training.config import TrainConfig as TrainConfig
 
 # In a checkout `cli/` and `datasets/` lie beside this folder; installed, they lie inside it.
 _checkout = Path(__file__).parent.parent
@@ -24,13 +27,16 @@ if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
 _PUBLIC = {
+    "TrainConfig": "bioconv.training.config",
+    "load_model": "bioconv.families",
     "mutation_map": "bioconv.sequence.mutation_map",
     "predict": "bioconv.sequence.prediction",
     "scan": "bioconv.sequence.scanning.scan",
+    "train": "bioconv.families",
     "variants": "bioconv.sequence.variants",
 }
 
-__all__ = ["__version__", "mutation_map", "predict", "scan", "variants"]
+__all__ = ["TrainConfig", "__version__", "load_model", "mutation_map", "predict", "scan", "train", "variants"]
 
 
 def __getattr__(name: str) -> object:

@@ -105,7 +105,8 @@ def command(
 ) -> None:
     """Find motif and model hits in DNA or RNA sequences.
 
-    SEQUENCES are FASTA files, plain, gzip or bgzip; - is stdin. Give motifs (--motifs), a model (--model), or both.
+    SEQUENCES are FASTA files, plain, gzip or bgzip; - is stdin. Give motifs (--motifs), a model (--model), or both;
+    with neither, the models that come with bioconv are used (bioconv models list 'encode-*').
     """
     # Start fast: a scan does no linear algebra in NumPy, whose threads take longer to start than a small scan lasts,
     # and there is no garbage to look for while modules are imported.

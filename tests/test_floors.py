@@ -17,6 +17,7 @@ FLOORS = [
     {"models"},
     {"training", "zoo", "report"},
     {"sequence", "segmentation", "mammography"},
+    {"families"},
     {"datasets"},
     {"cli"},
 ]

@@ -166,7 +166,6 @@ def test_events_note_every_input(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 1, "nothing to scan with: give motifs or a model"),
         (("-m", "missing.meme"), 1, "missing.meme"),
         (("-m", MOTIFS, "--motif-id", "CRX"), 1, "near names are CRP"),
         (("-m", MOTIFS, "-p", "0"), 1, "-p 0.0"),

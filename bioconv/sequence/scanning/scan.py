@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv import runtime
 from bioconv.errors import InputError, OptionError
 from bioconv.sequence.background import read_background
 from bioconv.sequence.motifs import Motif, read_motifs, select_motifs
@@ -154,18 +155,21 @@ def _as_list(given: object) -> list[object]:
 def build_engines(
     motifs: Sequence[object], models: Sequence[object], options: ScanOptions, sources: Sequence[Source]
 ) -> list[Engine]:
-    """Return the engines of a scan: one for all motifs, then one per model.
+    """Return the engines of a scan: one for all motifs, then one per model; with neither, all packaged models.
 
     Raises
     ------
     OptionError
-        With neither motifs nor model: says how to get either.
+        If options contradict each other.
     """
-    if not motifs and not models:
-        raise OptionError(NOTHING_TO_SCAN_WITH)
     if options.motif_ids and not motifs:
         message = "--motif-id chooses among motifs: give --motifs too"
         raise OptionError(message)
+    if not motifs and not models:
+        from bioconv.zoo import packaged
+
+        models = list(packaged())
+        runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(packaged()))
     background = choose_background(options, sources)
     engines: list[Engine] = []
     if motifs:
@@ -179,9 +183,3 @@ def build_engines(
         engines.append(ModelEngine(load_motif_model(resolve(os.fspath(given))), background, options))  # type: ignore[call-overload]
     return engines
 
-
-NOTHING_TO_SCAN_WITH = """nothing to scan with: give motifs or a model
-  motifs: --motifs FILE (MEME, JASPAR, TRANSFAC or HOMER), or --motifs jaspar:MA0139.2 after
-          pip install "bioconv[jaspar]"
-  model:  bioconv models get deepbind-models-2015, then --model deepbind:D00328.003 (CTCF);
-          bioconv models list shows all 927"""
