@@ -51,8 +51,8 @@ class VcfAnnotator:
         for model, name in self._models.items():
             said = model.replace("\\", "/").replace('"', "'")
             lines.append(f'##INFO=<ID={name},Number=A,Type=Float,Description="{what} {said}">')
-        why = "Why an alternative allele has no score, or what to know about it, separated by |"
-        lines.append(f'##INFO=<ID={_FLAGS},Number=A,Type=String,Description="{why}">')
+        why = "Why an allele has no score, or what to know about it; one entry per allele, flags joined by |"
+        lines.append(f'##INFO=<ID={_FLAGS},Number=.,Type=String,Description="{why}">')
         return b"".join(line + b"\n" for line in with_header(header, lines, [*self._models.values(), _FLAGS]))
 
     def line(self, record: VcfRecord, alleles: Sequence[Sequence[VariantEffect]]) -> bytes:
