@@ -1,10 +1,12 @@
 """Train and judge the shipped models of ENCODE ChIP-seq: on `_AC` alone, `_B` scored once at the end.
 
     python benchmarks/encode_models.py train DATA OUT [--seeds 3] [--only REST]
-    python benchmarks/encode_models.py judge DATA OUT MODELS_2015 > benchmarks/encode_models.md
+    python benchmarks/encode_models.py judge DATA OUT GENOME > benchmarks/encode_models.md
     python benchmarks/encode_models.py ship OUT
 
-DATA is the folder of `*_AC.seq.gz` and `*_B.seq.gz`; OUT keeps every model; `ship` puts seed 0's into the package.
+DATA is the folder of `*_AC.seq.gz` and `*_B.seq.gz`; OUT keeps every model; GENOME is human sequence for genomic
+negatives; `ship` puts the models of seed 0 into the package, their figures on `_B` included. The authors' models are
+those of `bioconv models get deepbind-models-2015`.
 """
 
 from __future__ import annotations
@@ -15,18 +17,57 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from bioconv import runtime
-from bioconv.models.model_file import write_model
-from bioconv.sequence.binding.data import read_binding
+from bioconv.conv.detectors import batch_scores
+from bioconv.evaluation import auprc, auroc, bootstrap, delong_interval, delong_test
+from bioconv.models.model_file import read_model, write_model
+from bioconv.sequence.binding.data import gc_matched_windows, read_binding
 from bioconv.sequence.binding.fit import BindingPlan, train_binding
 from bioconv.sequence.binding.recipe import DEFAULTS, Recipe
+from bioconv.sequence.deepbind import load_motif_model
+from bioconv.sequence.labelled import read_labelled
+from bioconv.version import __version__
+from bioconv.zoo import resolve
 
 CITATION = (
     "Data: ENCODE Project Consortium, Nature 489:57-74 (2012), doi 10.1038/nature11247; prepared by Alipanahi, Delong, "
     "Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.1038/nbt.3300"
 )
+
+SOURCE = (
+    "101-bp windows (hg19) around ENCODE ChIP-seq peaks; trained on the _AC files alone (peaks of odd rank up to 1000 "
+    "and all above), tested on _B (even ranks up to 1000)."
+)
+WEAKNESS = {
+    "encode-sp1-gm12878": "The top peaks carry NF-Y's CCAAT boxes; SP1's GC boxes come lower in the list.",
+    "encode-arid3a-k562": "The top peaks carry GATA and AP-1 sites, no motif of ARID3A: indirect binding.",
+    "encode-arid3a-hepg2": "No motif of ARID3A stands out: largely indirect binding.",
+    "encode-foxm1-gm12878": "FOXM1 binds largely through other proteins here; few peaks hold a forkhead site.",
+    "encode-zbtb7a-hepg2": "A weak, GC-rich preference; expect many unspecific hits in GC-rich promoters.",
+    "encode-myc-h1-hesc": "E-boxes are shared with MAX, USF1 and others.",
+}
+CELLS = {"gm12878": "GM12878", "k562": "K562", "hepg2": "HepG2", "h1-hesc": "H1-hESC"}
+AUTHORS = {
+    "encode-arid3a-k562": "D00736.002", "encode-ctcfl-k562": "D00753.001", "encode-elk1-gm12878": "D00360.007",
+    "encode-foxa1-hepg2": "D00761.001", "encode-gabpa-gm12878": "D00409.004", "encode-myc-h1-hesc": "D00785.001",
+    "encode-rest-gm12878": "D00799.001", "encode-sp1-gm12878": "D00650.007", "encode-usf1-hepg2": "D00700.006",
+    "encode-zbtb7a-hepg2": "D00714.004",
+}  # fmt: skip
+# DoojinBaek/DeepBind, commit 3ae7c03, test AUC at the best validation setting: not the paper's own table.
+REPRODUCTION = {
+    "encode-arid3a-k562": 0.735, "encode-ctcfl-k562": 0.946, "encode-elk1-gm12878": 0.901, "encode-foxa1-hepg2": 0.957,
+    "encode-gabpa-gm12878": 0.947, "encode-myc-h1-hesc": 0.822, "encode-rest-gm12878": 0.978,
+    "encode-sp1-gm12878": 0.852, "encode-usf1-hepg2": 0.986, "encode-zbtb7a-hepg2": 0.773,
+}  # fmt: skip
+# HOCOMOCO 13, best window of either strand; its matrices are partly made of these peaks.
+FLOOR = {
+    "encode-ctcfl-k562": 0.932, "encode-elk1-gm12878": 0.922, "encode-foxa1-hepg2": 0.969,
+    "encode-gabpa-gm12878": 0.969, "encode-myc-h1-hesc": 0.836, "encode-rest-gm12878": 0.990, "encode-sp1-gm12878": 0.697,
+    "encode-usf1-hepg2": 0.994,
+}  # fmt: skip
 
 
 def targets(data: Path) -> dict[str, Path]:
@@ -64,6 +105,118 @@ def _plan(name: str, seed: int) -> BindingPlan:
     )
 
 
+def judge(data: Path, out: Path, genome: Path) -> None:
+    """Score `_B` once with every model, the authors' included; write figures for `ship`, print the table."""
+    facts, rows, draws = {}, [], []
+    chromosomes = list(read_labelled(genome).codes)
+    for name, path in targets(data).items():
+        test = read_labelled(path.with_name(path.name.replace("_AC", "_B")))
+        codes, labels = np.asarray(test.codes), test.labels
+        runs = [_scored(file, codes) for file in sorted(out.glob(f"{name}.seed*.safetensors"))]
+        authors = _scored(resolve(f"deepbind:{AUTHORS[name]}"), codes) if name in AUTHORS else None
+        far = gc_matched_windows(chromosomes, codes[labels == 1], count=5 * 500, seed=0)
+        mixed = np.concatenate([codes[labels == 1], far])
+        genomic = delong_interval(
+            _scored(out / f"{name}.seed0.safetensors", mixed), np.arange(len(mixed)) < (labels == 1).sum()
+        )
+        dev = read_model(out / f"{name}.seed0.safetensors").metadata["metrics"]["auroc"][0]
+        single, precise = delong_interval(runs[0], labels), bootstrap(auprc, runs[0], labels, count=1000)
+        facts[name] = {
+            "test_auroc": [single.value, single.low, single.high],
+            "test_auprc": [precise.value, precise.low, precise.high],
+            "test_auroc_genomic": [genomic.value, genomic.low, genomic.high],
+        }
+        rows.append((name, dev, runs, labels, authors, precise, genomic))
+        draws.append(_resampled(runs, authors, labels))
+    (out / "test.json").write_text(json.dumps(facts, indent=1))
+    _print(rows, draws)
+
+
+def _scored(file: Path, codes: np.ndarray) -> np.ndarray:
+    detectors = load_motif_model(file).detectors
+    return detectors.pool_strands(batch_scores(codes, detectors, padded=True)).astype(np.float64)
+
+
+def _resampled(runs: list[np.ndarray], authors: np.ndarray | None, labels: np.ndarray) -> np.ndarray:
+    """Return (2000, 3) AUROC of seed 0, of the seeds' mean, and of the authors, on the same resampled sequences."""
+    rng = np.random.default_rng(0)
+    kinds = [np.flatnonzero(labels == label) for label in (0, 1)]
+    models = [runs[0], np.mean(runs, axis=0), runs[0] if authors is None else authors]
+    draws = []
+    for _ in range(2000):
+        chosen = np.concatenate([rng.choice(kind, len(kind)) for kind in kinds])
+        draws.append([auroc(model[chosen], labels[chosen]) for model in models])
+    return np.array(draws)
+
+
+def _print(rows: list[tuple], draws: list[np.ndarray]) -> None:
+    print("# The shipped ENCODE models on sequences they have not seen\n")
+    print(
+        f"bioconv {__version__}; AUROC on `_B` (500 peaks, 500 dinucleotide shuffles); `benchmarks/encode_models.py`.\n"
+    )
+    print("`held-out`: 250 top peaks of `_AC` that were left out, all that was looked at before `_B`; `seeds`: single")
+    print("models; `mean of seeds`: their averaged scores; `difference`: seed 0 less the authors' weights, 95 % by")
+    print("DeLong; `sd`: of seed 0 over 2000 resamples; `genomic`: seed 0 against windows of the genome with the same")
+    print("GC content. The authors' weights may have seen `_B`.\n")
+    head = ("model", "held-out", "seeds", "mean of seeds", "sd", "AUPRC", "genomic", "authors", "difference")
+    head += ("reproduction", "PWM floor")
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for (name, dev, runs, labels, authors, precise, genomic), draw in zip(rows, draws, strict=True):
+        each = " ".join(f"{auroc(run, labels):.3f}" for run in runs)
+        cells = [f"{dev:.3f}", each, f"{auroc(np.mean(runs, axis=0), labels):.3f}", f"{draw[:, 0].std():.4f}"]
+        cells += [f"{precise.value:.3f}", f"{genomic.value:.3f}"]
+        if authors is None:
+            cells += ["-", "-"]
+        else:
+            change = delong_test(runs[0], authors, labels)
+            cells += [f"{auroc(authors, labels):.3f}", f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})"]
+        cells += [f"{table[name]:.3f}" if name in table else "-" for table in (REPRODUCTION, FLOOR)]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    ten = [(row, draw) for row, draw in zip(rows, draws, strict=True) if row[4] is not None]
+    values = np.array([[auroc(m, row[3]) for m in (*row[2], np.mean(row[2], axis=0), row[4])] for row, _ in ten]).mean(
+        0
+    )
+    means = np.mean([draw for _, draw in ten], axis=0)
+    print(
+        "\nMean over the ten with authors' weights: " + ", ".join(f"{value:.4f}" for value in values[:-2]) + " (seeds),"
+    )
+    print(
+        f"{values[-2]:.4f} (mean of seeds), {values[-1]:.4f} (authors). Differences to the authors, paired bootstrap,"
+    )
+    for number, what in enumerate(("seed 0", "mean of seeds")):
+        change = means[:, number] - means[:, 2]
+        low, high = np.quantile(change, [0.025, 0.975])
+        point = values[0 if number == 0 else -2] - values[-1]
+        print(f"95 %: {what} {point:+.4f} ({low:+.4f} to {high:+.4f})" + (";" if number == 0 else "."))
+
+
+def ship(out: Path) -> None:
+    """Copy the models of seed 0, with their figures on `_B`, into the package and list them there."""
+    zoo = Path(__file__).parent.parent / "bioconv" / "zoo"
+    facts, table = json.loads((out / "test.json").read_text()), {}
+    for name, found in facts.items():
+        model = read_model(out / f"{name}.seed0.safetensors")
+        weakness = WEAKNESS.get(name, "")
+        metadata = model.metadata | {"metrics": model.metadata["metrics"] | found, "source": SOURCE}
+        if weakness:
+            metadata["source"] += f" Known weakness: {weakness}"
+        write_model(zoo / f"{name}.safetensors", replace(model, metadata=metadata))
+        _, protein, cell = name.split("-", 2)
+        area = found["test_auroc"]
+        table[name] = {
+            "file": f"{name}.safetensors",
+            "protein": protein.upper(),
+            "type": "TF",
+            "species": "Homo sapiens",
+            "experiment": "ChIP-seq",
+            "details": f"CellLine={CELLS[cell]}",
+            "cite": "doi 10.1038/nature11247, 10.1038/nbt.3300",
+            "about": f"AUROC {area[0]:.3f} ({area[1]:.3f} to {area[2]:.3f}) on 500 unseen peaks and their shuffles."
+            + (f" {weakness}" if weakness else ""),
+        }
+    (zoo / "packaged.json").write_text(json.dumps(table, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["train", "judge", "ship"])
@@ -72,8 +225,13 @@ def main() -> None:
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     torch.set_num_threads(runtime.thread_count(1))
-    if given.step == "train":
-        train(*given.paths, given.seeds, given.only)
+    match given.step:
+        case "train":
+            train(*given.paths, given.seeds, given.only)
+        case "judge":
+            judge(*given.paths)
+        case "ship":
+            ship(*given.paths)
 
 
 if __name__ == "__main__":

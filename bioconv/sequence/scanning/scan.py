@@ -182,4 +182,3 @@ def build_engines(
 
         engines.append(ModelEngine(load_motif_model(resolve(os.fspath(given))), background, options))  # type: ignore[call-overload]
     return engines
-
