@@ -65,7 +65,8 @@ REPRODUCTION = {
 # HOCOMOCO 13, best window of either strand; its matrices are partly made of these peaks.
 FLOOR = {
     "encode-ctcfl-k562": 0.932, "encode-elk1-gm12878": 0.922, "encode-foxa1-hepg2": 0.969,
-    "encode-gabpa-gm12878": 0.969, "encode-myc-h1-hesc": 0.836, "encode-rest-gm12878": 0.990, "encode-sp1-gm12878": 0.697,
+    "encode-gabpa-gm12878": 0.969, "encode-myc-h1-hesc": 0.836, "encode-rest-gm12878": 0.990,
+    "encode-sp1-gm12878": 0.697,
     "encode-usf1-hepg2": 0.994,
 }  # fmt: skip
 
