@@ -105,6 +105,9 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], *, meas
     from bioconv.training.config_file import complete_config
     from bioconv.zoo import resolve
 
+    if not (given["name"] or output.stem).isprintable():
+        message = f"the model's name is {given['name'] or output.stem!r}: leave out tabs and line ends"
+        raise OptionError(message)
     recipe = Recipe()
     names = {"detectors": "detectors", "detector_length": "length", "hidden": "hidden", "dropout": "dropout"}
     names["strand_pooling"] = "strand_pooling"

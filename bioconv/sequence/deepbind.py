@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.conv.detectors import Codes, Detectors
+from bioconv.conv.detectors import STRAND_POOLING, Codes, Detectors
 from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.sequence.deepbind_compat import published_scores
@@ -85,7 +85,12 @@ def load_motif_model(path: str | Path) -> MotifModel:
         message = f"{path}: cannot be read: {error.strerror}"
         raise ModelError(message) from error
     if not published:
-        return from_model_file(read_model(path), default_name=path.stem)
+        file = read_model(path)
+        try:
+            return from_model_file(file, default_name=path.stem)
+        except ModelError as error:
+            message = f"{path}: {error}"
+            raise ModelError(message) from error
     detectors = read_published(path)
     name = path.name.removesuffix(".txt")
     return MotifModel(name, detectors, window=detectors.length, padded=True)
@@ -256,22 +261,26 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
         If it is of another architecture, a hyper-parameter or tensor is missing, unknown or does not fit.
     """
     if file.architecture != "deepbind":
-        message = f"{default_name}: architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
+        message = f"architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
         raise ModelError(message)
-    detectors = _detectors(file, default_name)
+    detectors = _detectors(file)
     window = file.metadata.get("window")
     length, padded = (window.get("length"), window.get("padded")) if isinstance(window, dict) else (None, None)
     shortest = 1 if padded else detectors.length
     if type(length) is not int or type(padded) is not bool or length < shortest:
-        message = f"{default_name}: window is {window}; expected length ({shortest} or more) and padded (true or false)"
+        message = f"window is {window}; expected length ({shortest} or more) and padded (true or false)"
         raise ModelError(message)
     null = None
     described = _calibration(file.metadata).get("null")
     if described is not None:
         arrays = {k.removeprefix("null."): v for k, v in file.tensors.items() if k.startswith("null.")}
         null = NullDistribution.from_tensors(arrays, described)
-    logistic = _logistic(_calibration(file.metadata).get("logistic"), default_name)
-    return MotifModel(str(file.metadata.get("name", default_name)), detectors, length, padded, null, logistic)
+    logistic = _logistic(_calibration(file.metadata).get("logistic"))
+    name = file.metadata.get("name", default_name)
+    if not isinstance(name, str) or not name.isprintable() or not name:
+        message = f"name is {name!r}; expected text without tabs and line ends, a column of tables is called by it"
+        raise ModelError(message)
+    return MotifModel(name, detectors, length, padded, null, logistic)
 
 
 def _calibration(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -279,16 +288,17 @@ def _calibration(metadata: dict[str, Any]) -> dict[str, Any]:
     return calibration if isinstance(calibration, dict) else {}
 
 
-def _logistic(given: object, where: str) -> tuple[float, float] | None:
+def _logistic(given: object) -> tuple[float, float] | None:
     if given is None:
         return None
-    if not isinstance(given, list) or len(given) != 2 or not all(type(value) in (int, float) for value in given):
-        message = f"{where}: calibration logistic is {given!r}; expected two numbers, slope and intercept"
+    numbers = [float(value) for value in given if type(value) in (int, float)] if isinstance(given, list) else []
+    if not isinstance(given, list) or not len(given) == len(numbers) == 2 or not np.isfinite(numbers).all():
+        message = f"calibration logistic is {given!r}; expected two numbers, slope and intercept"
         raise ModelError(message)
-    return float(given[0]), float(given[1])
+    return numbers[0], numbers[1]
 
 
-def _detectors(file: ModelFile, where: str) -> Detectors:
+def _detectors(file: ModelFile) -> Detectors:
     types = {
         "detectors": int,
         "length": int,
@@ -300,9 +310,12 @@ def _detectors(file: ModelFile, where: str) -> Detectors:
     odd = sorted(set(types) ^ (set(file.config) - {"dropout"}))
     odd += sorted(name for name, kind in types.items() if type(file.config.get(name)) is not kind)
     if odd:
-        message = f"{where}: hyper-parameters {odd} are missing, unknown or of a wrong type; expected {sorted(types)}"
+        message = f"hyper-parameters {odd} are missing, unknown or of a wrong type; expected {sorted(types)}"
         raise ModelError(message)
     config = file.config
+    if config["strand_pooling"] not in STRAND_POOLING:
+        message = f"strand_pooling is {config['strand_pooling']!r}; expected one of {', '.join(STRAND_POOLING)}"
+        raise ModelError(message)
     count, hidden = config["detectors"], config["hidden"]
     features = count * (2 if config["average_pooling"] else 1)
     return Detectors(

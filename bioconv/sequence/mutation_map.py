@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv import runtime
 from bioconv.errors import InputError, OptionError
 from bioconv.sequence.fasta import FastaReader, encode
 from bioconv.sequence.predictors import Predictor, load_predictors
@@ -27,7 +28,7 @@ Floats = NDArray[np.float64]
 LONGEST = 10_000
 LETTERS = "ACGTN"
 _AT_ONCE = 1 << 22  # letters of substituted sequences in memory
-_REGION = re.compile(r"(?P<name>.+):(?P<start>[\d,]+)-(?P<end>[\d,]+)\Z")
+_REGION = re.compile(r"(?P<name>.+):(?P<start>[0-9,]{1,20})-(?P<end>[0-9,]{1,20})\Z")
 _SEQUENCE = re.compile(r"[ACGTUNacgtun]+\Z")
 
 
@@ -155,6 +156,8 @@ def _from_file(path: str) -> Target:
         many = f"more than one record ({found[0].name}, {found[1].name}, ...)" if found else "no record"
         message = f"{reader.source}: {many}; a mutation map is of one sequence"
         raise InputError(message)
+    if other := reader.ambiguous + reader.foreign:
+        runtime.logger.warning("%s: %s letters other than ACGTUN count as unknown", reader.source, f"{other:,}")
     return _checked(found[0], f"{reader.source}, record {found[0].name!r}")
 
 

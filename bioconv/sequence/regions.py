@@ -266,14 +266,27 @@ def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:
     if str(path) == "-":
         message = f"{purpose} needs a FASTA file that can be indexed, not stdin"
         raise InputError(message)
+    indexable = _indexable(Path(path))
     try:
-        return Faidx(str(_indexable(Path(path))), rebuild=True)
+        return Faidx(str(indexable), rebuild=True)
     except FastaNotFoundError as error:
         message = f"{path}: no such file"
         raise InputError(message) from error
     except (FastaIndexingError, OSError, ValueError, ImportError) as error:
-        message = f"{path}: cannot be indexed for {purpose} ({error}); a compressed file must be bgzip, not gzip"
+        message = f"{path}: cannot be indexed for {purpose} ({error}){_remedy(indexable, error)}"
         raise InputError(message) from error
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    """Return what to do about a file that cannot be indexed, as far as it can be told."""
+    if "Duplicate key" in str(error):
+        return "; give every sequence a name of its own"
+    index = Path(f"{path}.fai")
+    if index.is_file():
+        return f"; if {index} is not its index, remove it: it is made anew"
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return "; a compressed file must be bgzip, not gzip" if packed else ""
 
 
 def _indexable(path: Path) -> Path:

@@ -142,7 +142,7 @@ class VariantRun:
         for record in reader.records():
             alleles = self._alleles(record, reader.source)
             batch.append(alleles)
-            letters += sum(len(one.site.ref) + len(one.site.alt) for one in alleles if one.site)
+            letters += sum(one.site.letters for one in alleles if one.site)
             if len(batch) == _BATCH or letters > _LONGEST:
                 yield batch
                 batch, letters = [], 0

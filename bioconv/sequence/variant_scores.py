@@ -46,6 +46,11 @@ class Site:
     ref: Codes
     alt: Codes
 
+    @property
+    def letters(self) -> int:
+        """How many letters are kept."""
+        return sum(len(codes) for codes in (self.left, self.right, self.ref, self.alt))
+
 
 @dataclass(frozen=True, slots=True)
 class Best:

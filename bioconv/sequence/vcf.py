@@ -17,6 +17,7 @@ from bioconv.errors import InputError
 from bioconv.sequence.fasta import open_bytes
 
 _LONGEST_LINE = 1 << 28
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BASES = re.compile(r"[ACGTNacgtn]+\Z")
 _COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 
@@ -111,6 +112,9 @@ class VcfReader:
         """
         while True:
             line = self._next()
+            if line is None and not self._line:
+                message = f"{self.source} is empty; expected a VCF"
+                raise InputError(message)
             if self._line == 1 and line is not None and not line.startswith(b"##fileformat=VCFv4"):
                 self._fail(f"not VCF 4: expected '##fileformat=VCFv4.x', found {line[:40]!r}")
             if line is None or not line.startswith(b"#"):
@@ -120,7 +124,8 @@ class VcfReader:
                 break
         names = tuple(line.decode("utf-8", "replace").split("\t"))
         if names[:8] != _COLUMNS or len(names) == 9:
-            self._fail(f"the columns are {' '.join(names[:9])!r}; expected {' '.join(_COLUMNS)}, separated by tabs")
+            wanted = "\t".join(_COLUMNS)
+            self._fail(f"the line of column names is {line[:100].decode('utf-8', 'replace')!r}; expected {wanted!r}")
         self._fields = len(names)
         return self.header
 
@@ -144,7 +149,7 @@ class VcfReader:
         if len(fields) != self._fields:
             self._fail(f"{len(fields)} fields; the line of column names has {self._fields} (separated by tabs)")
         chrom, pos, name, ref, alt = (field.decode("utf-8", "replace") for field in fields[:5])
-        if not pos.isdecimal():
+        if not (pos.isascii() and pos.isdecimal() and len(pos) < 19):
             self._fail(f"POS is {pos!r}; expected a whole number")
         alts = tuple(alt.split(","))
         if not chrom or not ref or not all(alts) or any(" " in part for part in (chrom, ref, alt)):
@@ -164,7 +169,7 @@ class VcfReader:
         self._line += 1
         if len(line) == _LONGEST_LINE:
             self._fail("longer than 256 MiB: this is not VCF")
-        return line.rstrip(b"\r\n")
+        return line.removeprefix(_BYTE_ORDER_MARK if self._line == 1 else b"").rstrip(b"\r\n")
 
     def _fail(self, reason: str, *, after: bool = False) -> NoReturn:
         message = f"{self.source}, {'after ' if after else ''}line {self._line}: {reason}"

@@ -195,6 +195,8 @@ def test_model_files_that_do_not_fit():
         (changed(file, config=file.config | {"hidden": "2"}), "'hidden'"),
         (changed(file, tensors=tensors), r"'filters' is float32 \(2, 4, 5\); expected float32 \(2, 4, 3\)"),
         (changed(file, metadata={}), "window is None"),
+        (changed(file, config=file.config | {"strand_pooling": "median"}), "'median'; expected one of max, mean"),
+        *((changed(file, metadata=file.metadata | {"name": name}), "name is") for name in ("a\tb", "", 5)),
         (changed(file, metadata={"window": {"length": 2, "padded": False}}), "3 or more"),
     ]
     for bad, match in cases:

@@ -167,7 +167,7 @@ def test_damaged_calibration(tmp_path, model_path, logistic):
         file.architecture, file.config, file.tensors, file.metadata | {"calibration": {"logistic": logistic}}
     )
     write_model(tmp_path / "bad.safetensors", bad)
-    with pytest.raises(ModelError, match=r"calibration logistic is .*; expected two numbers"):
+    with pytest.raises(ModelError, match=r"bad.safetensors: calibration logistic is .*; expected two numbers"):
         load_motif_model(tmp_path / "bad.safetensors")
 
 

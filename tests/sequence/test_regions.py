@@ -23,6 +23,7 @@ from bioconv.sequence.motifs import Motif
 from bioconv.sequence.regions import (
     Region,
     merge_regions,
+    open_indexed,
     parse_header,
     read_bed,
     read_regions,
@@ -273,6 +274,23 @@ def test_compressed_genomes(write: Callable[[bytes, Path], object], fits, genome
         return
     with pytest.raises(InputError, match="must be bgzip, not gzip"):
         keys(path, replace(OPTIONS, bed=bed))
+
+
+@pytest.mark.parametrize(
+    ("text", "index", "reason"),
+    [
+        (">a\nACGT\n", "no index\n", r"g.fa.fai is not its index, remove it"),
+        (">a\nACGT\n>a\nACGT\n", None, "give every sequence a name of its own"),
+        ("ACGT\n", None, r"at line 1[^;]*;? ?[^;]*\)$"),
+    ],
+)
+def test_what_to_do_about_a_genome_without_index(text, index, reason, tmp_path):
+    (tmp_path / "g.fa").write_text(text)
+    if index is not None:
+        (tmp_path / "g.fa.fai").write_text(index)
+    with pytest.raises(InputError, match=reason) as refused:
+        open_indexed(tmp_path / "g.fa")
+    assert "bgzip" not in str(refused.value)
 
 
 def test_region_of_a_missing_or_piped_genome(tmp_path):

@@ -12,6 +12,7 @@ from bioconv.models.model_file import write_model
 from bioconv.sequence.deepbind import load_motif_model, to_model_file
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.null_distribution import fit_null
+from bioconv.sequence.variant_scores import VariantScorer
 from bioconv.sequence.variants import VariantOptions
 
 HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -285,6 +286,25 @@ def test_batches_threads_order_and_case_do_not_matter(tmp_path, model_path, monk
         tmp_path, {"c": text.lower()}, [(c, p, r.lower(), a.lower()) for c, p, r, a in rows], model_path(17)
     )
     assert [x.delta for x in lower] == pytest.approx([x.delta for x in one], abs=1e-5)
+
+
+def test_memory_does_not_grow_with_the_context(tmp_path, model_path, monkeypatch):
+    """What waits to be scored together is bounded in letters, those around the variants included."""
+    text = random_genome(5, 400)
+    seen = []
+
+    def watch(scorer, sites):
+        seen.append(sum(len(part) for site in sites for part in (site.left, site.right, site.ref, site.alt)))
+        return whole(scorer, sites)
+
+    whole = VariantScorer.score
+    monkeypatch.setattr(VariantScorer, "score", watch)
+    monkeypatch.setattr("bioconv.sequence.variant_run._LONGEST", 2000)
+    rows = random_variants(6, "c", text, 60)
+    found = effects(tmp_path, {"c": text}, rows, model_path(1), context=200, threads=1)
+    assert len(found) >= 50
+    assert len(seen) > 5
+    assert max(seen) < 2000 + 410  # as many, and one variant more
 
 
 def test_gated_changes_below_zero_are_none(tmp_path, model_path):
