@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import events_option, log_options
+from bioconv.cli.options import check_paths, events_option, index_files, log_options
 from bioconv.cli.train_options import train_options
 
 from bioconv import runtime
@@ -75,12 +75,17 @@ def command(sequences: str, output: str, settings: dict[str, Any], **given: Any)
     from bioconv.sequence.binding.data import read_binding
     from bioconv.sequence.binding.training_run import train_to_file
 
+    negatives = None if given["negatives"] == "shuffle" else given["negatives"]
+    read = (sequences, negatives, *index_files(given["genome"]), given["split_file"], given["start"])
+    check_paths(read, {"-o": output, "--events": given["events"]})
+    if negatives == sequences:
+        message = f"{sequences} is given as bound and as unbound sequences; give two files"
+        raise OptionError(message)
     folder = Path(output).with_suffix(".run")
     if not given["resume"] and (folder / "split.tsv").exists():
         message = f"{folder} holds an earlier training; go on with --resume, take it away, or give another -o"
         raise OptionError(message)
     torch.set_num_threads(runtime.thread_count(given["threads"]))
-    negatives = None if given["negatives"] == "shuffle" else given["negatives"]
     data = read_binding(sequences, negatives=negatives, genome=given["genome"], width=given["width"])
     run = train_to_file(
         data,

@@ -41,6 +41,9 @@ def folder(tmp_path, model_path, monkeypatch):
         ("motifs m.safetensors --match k.meme -s x.fa --meme k.meme", "--meme k.meme is one of the inputs"),
         ("evaluate m.safetensors lab.csv -o lab.csv", "-o lab.csv is one of the inputs"),
         ("evaluate m.safetensors lab.csv -o a.svg --plot a.svg", "both go to a.svg"),
+        ("train deepbind x.fa -o x.fa", "-o x.fa is one of the inputs"),
+        ("train deepbind x.fa -o n.safetensors --from m.safetensors --events x.fa", "--events x.fa is one of"),
+        ("train deepbind x.fa -o n.safetensors --negatives x.fa", "bound and as unbound sequences; give two files"),
         ("evaluate --scores - --labels -", "stdin (-) can be read once"),
     ],
 )
