@@ -163,7 +163,7 @@ def _of_models(models: tuple[str, ...], data: str, negatives: str | None) -> tup
 
 
 def _model_scores(model: str, data: LabelledSequences) -> Floats:
-    """Return a model's score of each sequence: whole, padded, of the better strand."""
+    """Return a model's score of each sequence: whole, padded, strands pooled as the model says."""
     import numpy as np
 
     from bioconv.conv.detectors import batch_scores

@@ -56,8 +56,8 @@ class Predictor(Protocol):
 class DeepBindPredictor:
     """A DeepBind-family model: the score of the whole record, and its probability where the model is calibrated.
 
-    The published definition: the record padded with m - 1 unknown letters on both ends, the better strand where the
-    model reads both.
+    The published definition: the record padded with m - 1 unknown letters on both ends; of both strands the better
+    one, or their mean, as the model says.
     """
 
     def __init__(self, model: MotifModel, *, device: str = "auto") -> None:

@@ -60,3 +60,9 @@ def test_what_swallows_everything_may_take_two_outputs(folder):
         ["predict", "x.fa", "--model", "m.safetensors", "-o", "/dev/null", "--events", "/dev/null"],
         standalone_mode=False,
     )
+
+
+def test_a_scan_with_nothing_to_look_for(folder, monkeypatch):
+    monkeypatch.setattr("bioconv.zoo.packaged", dict)
+    with pytest.raises(OptionError, match="no motifs and no model"):
+        cli.main(["scan", "x.fa"], standalone_mode=False)

@@ -169,6 +169,9 @@ def build_engines(
         from bioconv.zoo import packaged
 
         models = list(packaged())
+        if not models:
+            message = "no motifs and no model: give --motifs FILE or --model NAME|FILE (bioconv models list)"
+            raise OptionError(message)
         runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(packaged()))
     background = choose_background(options, sources)
     engines: list[Engine] = []
