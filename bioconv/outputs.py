@@ -16,7 +16,7 @@ from bioconv.version import __version__
 
 @contextmanager
 def open_output(target: str | Path | None) -> Iterator[BinaryIO]:
-    """Open `target` for writing; `None` or `-` is stdout.
+    """Open `target` for writing; `None`, `-` or `/dev/stdout` is stdout.
 
     A file is written beside its target under a temporary name, flushed to the disk and renamed when the
     block ends well; if it ends with an exception the temporary file is removed and the target is as it was.
@@ -26,18 +26,18 @@ def open_output(target: str | Path | None) -> Iterator[BinaryIO]:
     OutputError
         If the target cannot be written (no such folder, no permission, full disk).
     """
-    if target is None or str(target) == "-":
+    if is_stdout(target):
         with _output_errors("stdout"):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
-    path = Path(target)
-    if path.is_symlink():  # the link stays, what it leads to is replaced
-        path = path.resolve()
-    if path.exists() and not path.is_file():  # /dev/null, a pipe: nothing to rename
+    path = Path(str(target))
+    if path.exists() and not path.is_file():  # /dev/null, a pipe, /dev/fd/63: nothing to rename
         with _output_errors(str(path)), path.open("wb") as stream:
             yield stream
         return
+    if path.is_symlink():  # the link stays, what it leads to is replaced
+        path = path.resolve()
     import tempfile  # here: it costs more than the rest of a small scan's imports
 
     with _output_errors(str(path)):
@@ -56,6 +56,11 @@ def open_output(target: str | Path | None) -> Iterator[BinaryIO]:
         raise
 
 
+def is_stdout(target: str | Path | None) -> bool:
+    """Say whether an output goes to stdout."""
+    return target is None or str(target) in _STDOUT
+
+
 @contextmanager
 def _output_errors(name: str) -> Iterator[None]:
     """Turn the operating system's write errors into one that names the target; a closed pipe stays one."""
@@ -70,6 +75,7 @@ def _output_errors(name: str) -> Iterator[None]:
         raise OutputError(message) from error
 
 
+_STDOUT = {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 _WRITE_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS,
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO,

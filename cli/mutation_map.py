@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from bioconv.cli.options import (
     check_paths,
-    device_options,
+    device_option,
     index_files,
     log_options,
     models_option,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="Changes as the DeepBind authors' program draws them: 0 where neither sequence scores above 0.",
 )
 @no_header_option
-@device_options
+@device_option
 @log_options
 @click.pass_context
 def command(
@@ -57,7 +57,6 @@ def command(
     gated: bool,
     no_header: bool,
     device: str,
-    threads: int | None,
 ) -> None:
     """Score every single substitution of a sequence.
 

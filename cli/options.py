@@ -12,6 +12,7 @@ import click
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError, OutputError
+from bioconv.outputs import is_stdout
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -73,14 +74,17 @@ def no_header_option(command: _Command) -> _Command:
     return click.option("--no-header", is_flag=True, help=text)(command)
 
 
-def device_options(command: _Command) -> _Command:
-    """Add `--device` and `--threads`."""
-    command = click.option(
-        "--threads", type=int, help="Default: the processors there are. Results do not depend on it."
-    )(command)
+def device_option(command: _Command) -> _Command:
+    """Add `--device`."""
     return click.option(
         "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run."
     )(command)
+
+
+def threads_option(command: _Command) -> _Command:
+    """Add `--threads`."""
+    said = "Default: the processors there are. Results do not depend on it."
+    return click.option("--threads", type=int, help=said)(command)
 
 
 def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None]) -> None:
@@ -112,7 +116,8 @@ def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None])
                 message = f"{option} {target} is one of the inputs; give another name"
                 raise OptionError(message)
     files: dict[str, str] = {}
-    for option, target in written.items():
+    for option, name in written.items():
+        target = "-" if is_stdout(name) else name
         if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - /dev/null takes everything
             continue
         other = files.setdefault(os.path.realpath(target), option)

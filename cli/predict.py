@@ -13,13 +13,14 @@ import click
 from bioconv.cli.options import (
     Failures,
     check_paths,
-    device_options,
+    device_option,
     events_option,
     failures_option,
     log_options,
     models_option,
     no_header_option,
     output_option,
+    threads_option,
 )
 
 from bioconv import runtime
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 )
 @output_option
 @no_header_option
-@device_options
+@device_option
+@threads_option
 @failures_option
 @events_option
 @log_options

@@ -11,13 +11,14 @@ import click
 from bioconv.cli.options import (
     Failures,
     check_paths,
-    device_options,
+    device_option,
     index_files,
     log_options,
     models_option,
     no_header_option,
     output_option,
     reference_option,
+    threads_option,
 )
 
 from bioconv import runtime
@@ -53,7 +54,8 @@ if TYPE_CHECKING:
 @click.option("--window", type=click.IntRange(min=1), metavar="W", help="Letters of a window; default: the model's.")
 @click.option("--gated", is_flag=True, help="Take a change where neither haplotype scores above 0 for none (delta 0).")
 @no_header_option
-@device_options
+@device_option
+@threads_option
 @log_options
 @click.pass_context
 def command(context: click.Context, /, vcf: str, **given: Any) -> None:
@@ -89,7 +91,7 @@ def _write(run: VariantRun, vcf: str, targets: tuple[str | None, str | None], he
     """Write table and VCF, both whole or neither."""
     import tempfile
 
-    from bioconv.outputs import open_output
+    from bioconv.outputs import is_stdout, open_output
     from bioconv.sequence.variant_output import bgzip
     from bioconv.sequence.vcf import VcfReader
 
@@ -99,7 +101,7 @@ def _write(run: VariantRun, vcf: str, targets: tuple[str | None, str | None], he
         table = stack.enter_context(open_output(output))
         annotated = stack.enter_context(open_output(vcf_out)) if vcf_out else None
         # What goes to stdout waits until the input has been read to its end.
-        kept = [stack.enter_context(tempfile.TemporaryFile()) if _is_stdout(name) else None for name in targets]
+        kept = [stack.enter_context(tempfile.TemporaryFile()) if is_stdout(name) else None for name in targets]
         packed = bgzip(annotated) if annotated and str(vcf_out).endswith(".gz") else None
         _write_rows(run, reader, (kept[0] or table, packed or kept[1] or annotated), head)
         if packed:
@@ -109,10 +111,6 @@ def _write(run: VariantRun, vcf: str, targets: tuple[str | None, str | None], he
                 spool.seek(0)
                 while text := spool.read(1 << 20):
                     stream.write(text)
-
-
-def _is_stdout(name: str | None) -> bool:
-    return name is None or name == "-"
 
 
 def _write_rows(run: VariantRun, reader: Any, streams: tuple[BinaryIO, BinaryIO | None], head: str) -> None:

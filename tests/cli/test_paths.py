@@ -37,6 +37,7 @@ def folder(tmp_path, model_path, monkeypatch):
         ("variants v.vcf -r x.fa --model m.safetensors -o m.safetensors", "-o m.safetensors is one of the inputs"),
         ("variants v.vcf -r x.fa --model m.safetensors -o x.fa.fai", "-o x.fa.fai is one of the inputs"),
         ("variants v.vcf -r x.fa --model m.safetensors --vcf-out -", "both go to stdout"),
+        ("variants v.vcf -r x.fa --model m.safetensors --vcf-out /dev/stdout", "both go to stdout"),
         ("motifs m.safetensors -o y --meme y", "both go to y"),
         ("motifs m.safetensors --match k.meme -s x.fa --meme k.meme", "--meme k.meme is one of the inputs"),
         ("evaluate m.safetensors lab.csv -o lab.csv", "-o lab.csv is one of the inputs"),

@@ -81,3 +81,21 @@ def test_a_bad_file_does_not_take_the_others_down(sequences, model_path, tmp_pat
     run(sequences, check=2)
     same = run(sequences, "--model", model, "-o", sequences, check=1)
     assert "is one of the inputs" in same.stderr
+
+
+def test_outputs_that_are_no_files(sequences, model_path, tmp_path):
+    """/dev/stdout, also where it is a file that is added to, and what `-o >(gzip)` gives: a pipe by its number."""
+    model = model_path(1)
+    plain = run(sequences, "--model", model, "--no-header").stdout
+    assert run(sequences, "--model", model, "--no-header", "-o", "/dev/stdout").stdout == plain
+    (tmp_path / "log").write_text("before\n")
+    words = ["-m", "bioconv", "predict", str(sequences), "--model", str(model), "--no-header", "-o"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with (tmp_path / "log").open("a") as log:
+        subprocess.run([sys.executable, *words, "/dev/stdout"], stdout=log, check=True, env=environment)
+    assert (tmp_path / "log").read_text() == "before\n" + plain
+    reading, writing = os.pipe()
+    subprocess.run([sys.executable, *words, f"/dev/fd/{writing}"], pass_fds=[writing], check=True, env=environment)
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        assert stream.read() == plain
