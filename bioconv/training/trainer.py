@@ -101,7 +101,8 @@ class Trainer:
         config = self.config
         with process_group(self._device) as ranks, preserved_randomness(ranks.device), Interruption() as signals:
             self._start(ranks, resume=resume)
-            done, reason = self._counters, why_stop(config, self._counters, out_of_time=self._out_of_time())
+            done = self._counters
+            reason = why_stop(config, done, out_of_time=bool(self._best) and self._out_of_time())
             with closing(self._feeder.loads(done.epoch, done.batch)) as loads:
                 while not reason:
                     load = next(loads)
