@@ -103,7 +103,7 @@ class Trainer:
             self._start(ranks, resume=resume)
             done = self._counters
             reason = why_stop(config, done, out_of_time=bool(self._best) and self._out_of_time())
-            with closing(self._feeder.loads(done.epoch, done.batch)) as loads:
+            with closing(self._stepper), closing(self._feeder.loads(done.epoch, done.batch)) as loads:
                 while not reason:
                     load = next(loads)
                     self._enter(load.plan.epoch)
