@@ -74,7 +74,24 @@ def test_readme_python_runs():
     assert lines[0].startswith("LexA 5950 5968 -")
 
 
-@pytest.mark.parametrize("name", ["bioconv.sequence.scanning.scan", "bioconv.datasets.synthetic"])
+EXAMPLES = [
+    "bioconv.datasets.synthetic",
+    "bioconv.report.facts",
+    "bioconv.report.next_step",
+    "bioconv.sequence.scanning.scan",
+    "bioconv.training.balancing",
+    "bioconv.training.finetune",
+    "bioconv.training.losses",
+    "bioconv.training.normalisation",
+    "bioconv.training.optim",
+    "bioconv.training.parameters",
+    "bioconv.training.schedules",
+    "bioconv.training.search",
+    "bioconv.training.splits",
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0

@@ -58,7 +58,14 @@ def test_wheel_holds_only_bioconv(wheel):
 
 @pytest.mark.parametrize(
     "name",
-    ["cli/scan.py", "datasets/synthetic.py", "py.typed", "conv/native/pwm.c", "zoo/deepbind_models_2015.json"],
+    [
+        "cli/scan.py",
+        "datasets/synthetic.py",
+        "py.typed",
+        "conv/native/pwm.c",
+        "zoo/deepbind_models_2015.json",
+        "report/training_report.html.j2",
+    ],
 )
 def test_wheel_has_what_the_package_needs(wheel, name):
     assert f"bioconv/{name}" in wheel

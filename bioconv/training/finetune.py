@@ -37,7 +37,7 @@ def freeze(model: nn.Module, config: TrainConfig) -> list[str]:
     """Stop parameters from learning as `config.freeze` says; return their names.
 
     `all-but-head` freezes all but the head (`bioconv.training.parameters.list_tensors` says what that is), a
-    number that many parameter tensors from the input on. A normalisation whose own parameters are frozen,
+    number that many parameter tensors from the input on. A normalisation of which a parameter is frozen,
     or that has none and follows a frozen layer, keeps its running statistics too (see `keep_frozen_eval`).
 
     Raises
@@ -120,7 +120,8 @@ def load_matching(model: nn.Module, tensors: Mapping[str, NDArray[np.generic] | 
         raise ModelError(message)
     with torch.no_grad():
         for name in fitting:
-            own[name].copy_(torch.as_tensor(tensors[name]))
+            given = tensors[name]
+            own[name].copy_(given if isinstance(given, torch.Tensor) else torch.tensor(given))
     kept = tuple(name for name in own if name not in fitting)
     return Unmatched(kept, tuple(sorted(set(tensors) - set(fitting))))
 

@@ -41,7 +41,7 @@ def _draw(block: torch.Tensor, tensor: Tensor, config: TrainConfig, generator: t
     recurrent = isinstance(tensor.module, nn.RNNBase | nn.RNNCellBase) and tensor.own_name.startswith("weight_hh")
     if config.initialization == "identity" and recurrent:
         return torch.eye(*shape)
-    fan_in, fan_out = _fans(shape, isinstance(tensor.module, nn.modules.conv._ConvTransposeNd))
+    fan_in, fan_out = _fans(shape, tensor.module)
     if config.initialization == "xavier":
         bound = math.sqrt(6 / (fan_in + fan_out))
         return torch.rand(shape, generator=generator) * (2 * bound) - bound
@@ -56,7 +56,9 @@ def _gates(tensor: Tensor) -> tuple[torch.Tensor, ...]:
     return (tensor.parameter,)
 
 
-def _fans(shape: tuple[int, ...], transposed: bool) -> tuple[int, int]:
+def _fans(shape: tuple[int, ...], module: nn.Module) -> tuple[int, int]:
+    """Return how many inputs an output sees, and how many outputs an input reaches (strides left aside)."""
     field = math.prod(shape[2:])
-    fan_in, fan_out = shape[1] * field, shape[0] * field
-    return (fan_out, fan_in) if transposed else (fan_in, fan_out)
+    if isinstance(module, nn.modules.conv._ConvTransposeNd):  # (in, out / groups, ...)
+        return shape[0] // module.groups * field, shape[1] * field
+    return shape[1] * field, shape[0] * field

@@ -45,7 +45,7 @@ class Tensor:
     @property
     def is_bias(self) -> bool:
         """Whether it is added to something, outside normalisations."""
-        return _is_bias(self.own_name)
+        return _is_bias(self.own_name) and not isinstance(self.module, NORMALISATIONS)
 
 
 def list_tensors(model: nn.Module) -> list[Tensor]:
