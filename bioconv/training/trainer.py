@@ -133,9 +133,8 @@ class Trainer:
         self._stepper = Stepper(self.model, self._loss, config, ranks=ranks, optimizer=self._optimizer)
         self._average = Average(self.model, config.ema) if config.ema is not None else None
         self._best: dict[str, Any] = {}
-        self._checkpoints = Checkpoints(
-            self._folder, config, data_fingerprint(self.train), seconds=self._save_seconds, steps=self._save_every
-        )
+        data = {} if self._folder is None else data_fingerprint(self.train)
+        self._checkpoints = Checkpoints(self._folder, config, data, seconds=self._save_seconds, steps=self._save_every)
         if resume:
             self._resume()
         self._set_mode()
