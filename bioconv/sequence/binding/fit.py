@@ -210,7 +210,7 @@ class _Job:
         if self.plan.start is None:
             return None
         network = new_network(recipe, self.plan.config.seed)
-        tensors = {k: v for k, v in read_model(self.plan.start).tensors.items() if not k.startswith("null.")}
+        tensors = {k: v for k, v in read_model(self.plan.start).tensors.items() if "null." not in k}
         unmatched = load_matching(network, tensors)
         if unmatched.kept:
             runtime.logger.warning("not in %s, or of another shape: %s", self.plan.start, ", ".join(unmatched.kept))
@@ -295,7 +295,10 @@ def _model_file(
 ) -> ModelFile:
     detectors = network.detectors()
     window = max(data.length, detectors.length)
-    null = null_distribution(detectors, training_background(data.codes), window=window, padded=False, cached=False)
+    background = training_background(data.codes)
+    null, record_null = (
+        null_distribution(detectors, background, window=window, padded=padded, cached=False) for padded in (False, True)
+    )
     counts = {part: len(split.names(part)) for part in sorted(set(split.parts.values()))}
     training: dict[str, Any] = {
         "data": data.sources,
@@ -313,7 +316,7 @@ def _model_file(
         training["started_from"] = plan.start.name
     given = {"licence": plan.licence, "citation": plan.citation}
     return to_model_file(
-        MotifModel(plan.name, detectors, window, False, null, logistic),
+        MotifModel(plan.name, detectors, window, False, null, logistic, record_null),
         labels=["score"],
         training=training,
         metrics={name: [value.value, value.low, value.high] for name, value in metrics.items()},
