@@ -15,12 +15,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from timing import interleave
 from torch import nn
 
 from bioconv import runtime
@@ -88,20 +88,12 @@ def plain_loop(samples, recipe, config) -> np.ndarray:
     return np.array(losses)
 
 
-def timed(action: Callable[[], object]) -> tuple[float, object]:
-    start = time.perf_counter()
-    result = action()
-    return time.perf_counter() - start, result
-
-
-def in_turns(first: Callable[[], object], second: Callable[[], object]) -> tuple[list[float], list[float]]:
-    """Return seconds of both, run in turns."""
-    pairs = [(timed(first)[0], timed(second)[0]) for _ in range(ROUNDS)]
-    return [a for a, _ in pairs], [b for _, b in pairs]
-
-
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+def row(what: str, seconds: dict[str, list[float]]) -> str:
+    """Return a table row of two tasks that were timed in turns."""
+    ours, other = seconds.values()
+    ratios = [b / a for a, b in zip(ours, other, strict=True)]
+    cells = [f"{statistics.median(values):.2f}" for values in (ours, other)]
+    return f"| {what} | {cells[0]} | {cells[1]} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |"
 
 
 def main(path: str) -> None:
@@ -110,31 +102,26 @@ def main(path: str) -> None:
     places = np.arange(len(data.names))
     config = replace(DEFAULTS, epochs=1, max_steps=STEPS)
     samples = train_samples(data, places, replace(recipe, per_epoch=STEPS * config.batch_size), 0)
-    ours, plain = in_turns(lambda: fit_network(samples, recipe, config), lambda: plain_loop(samples, recipe, config))
+    one = interleave(
+        {"bioconv": lambda: fit_network(samples, recipe, config), "plain": lambda: plain_loop(samples, recipe, config)},
+        ROUNDS,
+    )
     plan = PublishedPlan(settings=15, folds=2, steps=SETTINGS_STEPS, checkpoints=1, hidden=(0,))
-    together, alone = in_turns(
-        lambda: calibrate(data.codes, plan), lambda: calibrate(data.codes, replace(plan, side_by_side=1))
+    alone = replace(plan, side_by_side=1)
+    many = interleave(
+        {"together": lambda: calibrate(data.codes, plan), "alone": lambda: calibrate(data.codes, alone)}, ROUNDS
     )
     with tempfile.TemporaryDirectory() as folder:
-        whole, run = timed(
-            lambda: train_to_file(
-                read_binding(path),
-                BindingPlan(recipe=recipe, config=DEFAULTS, ranked=True, refit=True),
-                Path(folder) / "model.safetensors",
-            )
-        )
+        start = time.perf_counter()
+        plan = BindingPlan(recipe=recipe, config=DEFAULTS, ranked=True, refit=True)
+        run = train_to_file(read_binding(path), plan, Path(folder) / "model.safetensors")
+        whole = time.perf_counter() - start
     print("# Training a DeepBind model\n")
     print(f"bioconv {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()};")
-    print(f"{Path(path).name}; `benchmarks/train_deepbind.py`. Median of {ROUNDS} runs in turns (lowest to highest).\n")
+    print(f"{Path(path).name}; `benchmarks/train_deepbind.py`. Medians of {ROUNDS} rounds in turns.\n")
     print("| what | bioconv, s | beside it, s | ratio |\n|---|---|---|---|")
-    print(
-        f"| {STEPS} steps of bioconv's recipe, beside a plain PyTorch loop | {spread(ours)} | {spread(plain)} | "
-        f"{statistics.median(plain) / statistics.median(ours):.1f} |"
-    )
-    print(
-        f"| 15 published settings, 2 folds, {SETTINGS_STEPS} steps: side by side, beside one by one | "
-        f"{spread(together)} | {spread(alone)} | {statistics.median(alone) / statistics.median(together):.1f} |"
-    )
+    print(row(f"{STEPS} steps of bioconv's recipe, beside a plain PyTorch loop", one))
+    print(row(f"15 published settings, 2 folds, {SETTINGS_STEPS} steps: side by side, beside one by one", many))
     steps = sum(entry.history[-1]["step"] for entry in run.runs)
     area = run.metrics["dev"]["auroc"].value
     print(
