@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -20,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timing import interleave
+from timing import interleave, machine, shown_ratio, shown_seconds
 from torch import nn
 
 from bioconv import runtime
@@ -84,16 +82,14 @@ def plain_loop(samples, recipe, config) -> np.ndarray:
         value = loss(model(batch.inputs), batch.targets)
         value.backward()
         optimizer.step()
-        losses.append(float(value))
+        losses.append(value.item())
     return np.array(losses)
 
 
 def row(what: str, seconds: dict[str, list[float]]) -> str:
     """Return a table row of two tasks that were timed in turns."""
     ours, other = seconds.values()
-    ratios = [b / a for a, b in zip(ours, other, strict=True)]
-    cells = [f"{statistics.median(values):.2f}" for values in (ours, other)]
-    return f"| {what} | {cells[0]} | {cells[1]} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |"
+    return f"| {what} | {shown_seconds(ours)} | {shown_seconds(other)} | {shown_ratio(other, ours)} |"
 
 
 def main(path: str) -> None:
@@ -117,7 +113,7 @@ def main(path: str) -> None:
         run = train_to_file(read_binding(path), plan, Path(folder) / "model.safetensors")
         whole = time.perf_counter() - start
     print("# Training a DeepBind model\n")
-    print(f"bioconv {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()};")
+    print(f"bioconv {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads; {machine()}")
     print(f"{Path(path).name}; `benchmarks/train_deepbind.py`. Medians of {ROUNDS} rounds in turns.\n")
     print("| what | bioconv, s | beside it, s | ratio |\n|---|---|---|---|")
     print(row(f"{STEPS} steps of bioconv's recipe, beside a plain PyTorch loop", one))
