@@ -207,7 +207,7 @@ def _print(rows: list[tuple], draws: list[np.ndarray]) -> None:
     pairs = [[(one[0].value, one[1]) for one in row[6:8]] for row, _ in ten]
     (ours, ours_between), (theirs, their_between) = np.mean(pairs, axis=0)
     print(
-        f"\nAgainst genomic windows, mean over the ten: ours {ours:.4f}, authors' {theirs:.4f}. Windows against shuffles"
+        f"\nAgainst genomic windows, mean of the ten: ours {ours:.4f}, authors' {theirs:.4f}. Windows against shuffles"
     )
     print(
         f"{ours_between:.3f} and {their_between:.3f}: part of the gain on `_B` is telling real sequence from shuffled."
