@@ -204,7 +204,7 @@ def test_search() -> None:
     assert len(search()) == len(models())
     mice = [model for model in sets()[SET].models if model.species.casefold() == "mus musculus"]
     assert search("deepbind", species="mus MUSCUL*") == mice
-    assert len(search(experiment="chip-seq")) == 137
+    assert len(search(experiment="chip-seq")) == 137 + 12
     assert search("ctcf", species="mus") == []
     assert [model.name for model in search("*D00328.003")] == ["deepbind:D00328.003"]
 
