@@ -23,6 +23,7 @@ Codes = NDArray[np.uint8]
 _LONGER = 2  # negatives of which one is this many times longer than the positives are a genome
 _WINDOWS = 5  # genomic windows per positive
 _FEWEST = 20
+_PLACES = {".bed", ".narrowpeak", ".broadpeak"}
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
 
 
@@ -86,6 +87,9 @@ def read_binding(
     InputError
         If a file cannot be read, holds too few sequences, or they do not fit together.
     """
+    if genome is None and {suffix.lower() for suffix in Path(path).suffixes} & _PLACES:
+        message = f"{path} holds places in a genome; give the genome's FASTA too (--genome)"
+        raise InputError(message)
     table = _read_bed(path, genome, width) if genome is not None else read_labelled(path)
     rows, labels = list(table.codes), table.labels
     if str(negatives) == "-":
@@ -94,6 +98,7 @@ def read_binding(
     given: Codes | None = None
     sources = [_source(path, rows), *(_source(other, []) for other in (genome, negatives) if other is not None)]
     _check_names(table.names, path)
+    _check_letters(rows, path)
     if labels is not None and not np.isin(labels, (0, 1)).all():
         if negatives is not None:
             message = f"{path} holds measured values; negatives ({negatives}) make no sense beside them, leave them out"
@@ -229,6 +234,14 @@ def _check_names(names: list[str], path: str | Path) -> None:
     if twice:
         message = f"{path}: {len(twice)} names are there more than once, {twice[0]!r} first; a split needs names that "
         message += "differ"
+        raise InputError(message)
+
+
+def _check_letters(rows: list[Codes], path: str | Path) -> None:
+    letters = sum(map(len, rows))
+    unknown = sum(int((row == UNKNOWN).sum()) for row in rows)
+    if unknown > letters / 2:
+        message = f"{path}: {unknown:,} of {letters:,} letters are none of A, C, G, T and U; DNA or RNA was expected"
         raise InputError(message)
 
 
