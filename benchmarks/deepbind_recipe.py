@@ -18,8 +18,9 @@ from encode_models import targets
 
 from bioconv import runtime
 from bioconv.sequence.binding.data import read_binding
+from bioconv.sequence.binding.defaults import DEFAULTS
 from bioconv.sequence.binding.fit import make_binding_split
-from bioconv.sequence.binding.recipe import DEFAULTS, Recipe, fit_network, held_out_samples, train_samples
+from bioconv.sequence.binding.recipe import Recipe, fit_network, held_out_samples, train_samples
 from bioconv.training.config import TrainConfig
 from bioconv.version import __version__
 

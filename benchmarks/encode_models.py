@@ -25,8 +25,9 @@ from bioconv.conv.detectors import batch_scores
 from bioconv.evaluation import Interval, auprc, auroc, bootstrap, delong_interval, delong_test
 from bioconv.models.model_file import read_model, write_model
 from bioconv.sequence.binding.data import gc_matched_windows, read_binding
+from bioconv.sequence.binding.defaults import DEFAULTS
 from bioconv.sequence.binding.fit import BindingPlan, train_binding
-from bioconv.sequence.binding.recipe import DEFAULTS, Recipe
+from bioconv.sequence.binding.recipe import Recipe
 from bioconv.sequence.deepbind import load_motif_model
 from bioconv.sequence.labelled import read_labelled
 from bioconv.version import __version__

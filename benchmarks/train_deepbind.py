@@ -25,9 +25,10 @@ from bioconv import runtime
 from bioconv.conv.pooling import one_hot
 from bioconv.models.deepbind import DeepBind
 from bioconv.sequence.binding.data import read_binding
+from bioconv.sequence.binding.defaults import DEFAULTS
 from bioconv.sequence.binding.fit import BindingPlan
 from bioconv.sequence.binding.published import PublishedPlan, calibrate
-from bioconv.sequence.binding.recipe import DEFAULTS, Recipe, fit_network, new_network, train_samples
+from bioconv.sequence.binding.recipe import Recipe, fit_network, new_network, train_samples
 from bioconv.sequence.binding.training_run import train_to_file
 from bioconv.training.draws import epoch_order
 from bioconv.training.schedules import Progress, learning_rate_factor
