@@ -18,10 +18,10 @@ from sklearn.metrics import roc_auc_score
 
 import bioconv
 from bioconv.errors import BioconvError, InputError, ModelError, OptionError, OutputError
-from bioconv.models.model_file import ModelFile, read_model
-from bioconv.sequence.binding.recipe import Recipe
-from bioconv.sequence.binding.defaults import DEFAULTS
 from bioconv.models.deepbind import DeepBindConfig
+from bioconv.models.model_file import ModelFile, read_model
+from bioconv.sequence.binding.defaults import DEFAULTS
+from bioconv.sequence.binding.recipe import Recipe
 from bioconv.training.splits import read_split
 
 _spec = importlib.util.spec_from_file_location("training_data", Path(__file__).parent / "training_data.py")
@@ -178,9 +178,7 @@ def test_the_model_works_in_every_command(trained, tmp_path):
 def test_command_and_function_give_the_same_model(trained, bound, tmp_path):
     from dataclasses import replace
 
-    network = DeepBindConfig(
-        detectors=4, length=8, hidden=8, average_pooling=True, strand_pooling="mean", dropout=0.0
-    )
+    network = DeepBindConfig(detectors=4, length=8, hidden=8, average_pooling=True, strand_pooling="mean", dropout=0.0)
     config = replace(DEFAULTS, epochs=3, warmup_steps=5, learning_rate=0.03)
     output = tmp_path / "planted.safetensors"
     run = bioconv.train("deepbind", bound, output=output, config=config, recipe=Recipe(network, per_epoch=200))
