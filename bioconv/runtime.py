@@ -79,6 +79,20 @@ def thread_count(requested: int | None = None) -> int:
     return requested
 
 
+def set_torch_threads(requested: int | None = None) -> None:
+    """Let torch compute with this many threads; None: the processors there are, shared with those `torchrun` started.
+
+    Raises
+    ------
+    OptionError
+        As `thread_count`.
+    """
+    import torch
+
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(thread_count(requested) if requested else max(1, thread_count() // beside))
+
+
 def device_name(name: str = "auto") -> str:
     """Return the device to use, `cpu` or `cuda[:N]`, without importing torch on a machine without a GPU.
 

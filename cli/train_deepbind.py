@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, events_option, index_files, log_options
-from bioconv.cli.train_options import train_options
+from bioconv.cli.train_options import recipe_options
 
 from bioconv import runtime
-from bioconv.errors import OptionError
+from bioconv.errors import InputError, OptionError
+from bioconv.sequence.binding.defaults import AFFINITY_DEFAULTS, DEFAULTS
 
 if TYPE_CHECKING:
     from bioconv.sequence.binding.fit import BindingPlan, BindingRun
 
 
-@click.command(name="deepbind", epilog="Exit codes: 0 done, 1 error, 2 usage, 130 interrupted (go on with --resume).")
+_CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 interrupted (go on with --resume)."
+
+
+@click.command(name="deepbind", epilog=_CODES)
 @click.argument("sequences", metavar="SEQUENCES")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
 @click.option(
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
     "a genome (a FASTA of long records) with the same GC content.",
 )
 @click.option("--genome", type=click.Path(dir_okay=False), metavar="FASTA", help="SEQUENCES is BED: its genome.")
-@click.option("--width", type=click.IntRange(min=8), default=101, show_default=True, help="Letters around BED middles.")
+@click.option(
+    "--width", type=click.IntRange(min=8), default=101, show_default=True, help="Letters around BED middles or summits."
+)
 @click.option("--ranked", is_flag=True, help="SEQUENCES lists the best first: draw and validate on these most.")
 @click.option(
     "--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates."
@@ -59,34 +65,38 @@ if TYPE_CHECKING:
 @click.option("--citation", default="", help="Of the data, for the model's card.")
 @click.option("--reference", type=float, help="A level to compare with in the report, such as another model's AUROC.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: the processors there are.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: the processors there are, or a process's share.")
 @click.option("--resume", is_flag=True, help="Go on with what an interrupted training has left.")
-@train_options
+@recipe_options(DEFAULTS)
 @events_option
 @log_options
-def command(sequences: str, output: str, settings: dict[str, Any], **given: Any) -> None:
+@click.pass_context
+def command(context: click.Context, /, sequences: str, output: str, settings: dict[str, Any], **given: Any) -> None:
     """Train a DeepBind-style model of binding.
 
     SEQUENCES are bound ones: FASTA, BED with --genome, or a table with a column `sequence` (CSV, TSV, DeepBind's
     .seq.gz); a column `label` of 1 and 0 gives unbound ones too, other numbers are measured affinities (PBM, SELEX).
     """
-    import torch
-
     from bioconv.sequence.binding.data import read_binding
-    from bioconv.sequence.binding.training_run import train_to_file
+    from bioconv.sequence.binding.training_run import check_output, train_to_file
+    from bioconv.training.distributed import is_first
 
     negatives = None if given["negatives"] == "shuffle" else given["negatives"]
-    read = (sequences, negatives, *index_files(given["genome"]), given["split_file"], given["start"])
-    check_paths(read, {"-o": output, "--events": given["events"]})
+    others = [*index_files(given["genome"]), given["split_file"], given["start"]]
+    check_paths((sequences, negatives, *others), {"-o": output, "--events": given["events"]})
     if negatives == sequences:
         message = f"{sequences} is given as bound and as unbound sequences; give two files"
         raise OptionError(message)
-    folder = Path(output).with_suffix(".run")
-    if not given["resume"] and (folder / "split.tsv").exists():
-        message = f"{folder} holds an earlier training; go on with --resume, take it away, or give another -o"
-        raise OptionError(message)
-    torch.set_num_threads(runtime.thread_count(given["threads"]))
-    data = read_binding(sequences, negatives=negatives, genome=given["genome"], width=given["width"])
+    if is_first():
+        check_output(Path(output), resume=given["resume"])
+    else:
+        runtime.show_log(quiet=True)
+    runtime.set_torch_threads(given["threads"])
+    try:
+        data = read_binding(sequences, negatives=negatives, genome=given["genome"], width=given["width"])
+    except InputError as error:
+        runtime.logger.error("%s", error)
+        context.exit(4)
     run = train_to_file(
         data,
         _plan(Path(output), settings, given, measured=data.values is not None),
@@ -106,7 +116,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], *, meas
     from dataclasses import replace
 
     from bioconv.sequence.binding.fit import BindingPlan
-    from bioconv.sequence.binding.recipe import AFFINITY_DEFAULTS, DEFAULTS, Recipe
+    from bioconv.sequence.binding.recipe import Recipe, network_like
     from bioconv.training.config_file import complete_config
     from bioconv.zoo import resolve
 
@@ -118,7 +128,9 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], *, meas
     names["strand_pooling"] = "strand_pooling"
     network = {field: given[option] for option, field in names.items() if given[option] is not None}
     sampling = {name: given[name] for name in ("per_epoch", "per_positive", "rank_scale") if given[name] is not None}
-    recipe = replace(recipe, network=replace(recipe.network, **network), **sampling)
+    start = Path(resolve(given["start"])) if given["start"] else None
+    usual = recipe.network if start is None else network_like(start)
+    recipe = replace(recipe, network=replace(usual, **network), **sampling)
     config = complete_config((AFFINITY_DEFAULTS if measured else DEFAULTS).to_json(), settings)
     if given["quick"] and given["recipe"] == "bioconv":
         config = replace(config, epochs=max(1, config.epochs // 8))
@@ -131,7 +143,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], *, meas
         name=given["name"] or output.stem,
         licence=given["licence"],
         citation=given["citation"],
-        start=Path(resolve(given["start"])) if given["start"] else None,
+        start=start,
     )
 
 

@@ -42,11 +42,21 @@ def _or_none(number: type[int] | type[float]) -> Callable[[Any], Any]:
 
 
 def train_options(command: _Command) -> Callable[..., Any]:
-    """Add an option per field of `TrainConfig`, and `--config`.
+    """Add the options with `TrainConfig`'s own defaults in their help; see `recipe_options`."""
+    return recipe_options(TrainConfig())(command)
+
+
+def recipe_options(usual: TrainConfig) -> Callable[[_Command], Callable[..., Any]]:
+    """Return a decorator that adds an option per field of `TrainConfig`, and `--config`.
 
     The command gets them as one argument, `settings`: a dict of only what was given, on the command line or
     else in the file, for `bioconv.training.config_file.complete_config` to complete with a recipe's defaults.
+    What is `usual` in that recipe is said in the help.
     """
+    return functools.partial(_add_options, usual)
+
+
+def _add_options(usual: TrainConfig, command: _Command) -> Callable[..., Any]:
     said = {field.name: field for field in fields(TrainConfig)}
 
     @functools.wraps(command)
@@ -62,7 +72,7 @@ def train_options(command: _Command) -> Callable[..., Any]:
     described = field_help()
     wrapped: Callable[..., Any] = run
     for field in reversed(list(said.values())):
-        wrapped = _option(field, described[field.name])(wrapped)
+        wrapped = _option(field, described[field.name], getattr(usual, field.name))(wrapped)
     return click.option(
         "--config", type=click.Path(dir_okay=False), metavar="FILE.toml",
         help="Take training options from this file; those given here count more.",
@@ -76,9 +86,9 @@ def _said(text: str, default: Any) -> str:
     return f"{said[0].upper()}{said[1:]} [usually: {_NONE if default is None else default}]"
 
 
-def _option(field: Field[Any], text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _option(field: Field[Any], text: str, usual: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag, wanted = f"--{field.name.replace('_', '-')}", str(field.type)
-    told: dict[str, Any] = {"default": None, "help": _said(text, field.default)}
+    told: dict[str, Any] = {"default": None, "help": _said(text, usual)}
     if wanted == "bool":
         return click.option(f"{flag}/--no-{flag[2:]}", field.name, **told)
     if field.name in _CHOICES:

@@ -59,6 +59,8 @@ class DeepBindConfig:
 class DeepBind(nn.Module):
     """Detectors, rectifier, pooling over positions, a head of one or two layers; the output is a logit."""
 
+    head_names = ("weights1", "biases1", "weights2", "bias2")
+
     def __init__(self, config: DeepBindConfig) -> None:
         super().__init__()
         self.config = config

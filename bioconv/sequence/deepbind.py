@@ -41,6 +41,8 @@ class MotifModel:
         only.
     null
         Distribution of window scores on random sequence, or None where it is not known yet.
+    record_null
+        The same of records of a window's length, scored whole and padded; None: `null` is used for them.
     logistic
         Slope and intercept that turn a record's score into a probability, 1 / (1 + exp(-(slope * score +
         intercept))); None where the model was not calibrated, as the published ones.
@@ -52,6 +54,7 @@ class MotifModel:
     padded: bool
     null: NullDistribution | None = None
     logistic: tuple[float, float] | None = None
+    record_null: NullDistribution | None = None
 
     def digest(self) -> str:
         """Return the sha256 of the weights."""
@@ -244,9 +247,11 @@ def to_model_file(model: MotifModel, **metadata: object) -> ModelFile:
         "strand_pooling": detectors.strand_pooling,
     }
     facts: dict[str, Any] = {"name": model.name, "window": {"length": model.window, "padded": model.padded}, **metadata}
-    if model.null is not None:
-        tensors |= {f"null.{name}": array for name, array in model.null.tensors().items()}
-        facts["calibration"] = {**_calibration(facts), "null": model.null.description}
+    for key in ("null", "record_null"):
+        null: NullDistribution | None = getattr(model, key)
+        if null is not None:
+            tensors |= {f"{key}.{name}": array for name, array in null.tensors().items()}
+            facts["calibration"] = {**_calibration(facts), key: null.description}
     if model.logistic is not None:
         facts["calibration"] = {**_calibration(facts), "logistic": list(model.logistic)}
     return ModelFile("deepbind", config, dict(tensors), facts)
@@ -270,17 +275,18 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
     if type(length) is not int or type(padded) is not bool or length < shortest:
         message = f"window is {window}; expected length ({shortest} or more) and padded (true or false)"
         raise ModelError(message)
-    null = None
-    described = _calibration(file.metadata).get("null")
-    if described is not None:
-        arrays = {k.removeprefix("null."): v for k, v in file.tensors.items() if k.startswith("null.")}
-        null = NullDistribution.from_tensors(arrays, described)
-    logistic = _logistic(_calibration(file.metadata).get("logistic"))
+    calibration = _calibration(file.metadata)
+    nulls = {}
+    for key in ("null", "record_null"):
+        if key in calibration:
+            arrays = {k.removeprefix(f"{key}."): v for k, v in file.tensors.items() if k.startswith(f"{key}.")}
+            nulls[key] = NullDistribution.from_tensors(arrays, calibration[key])
+    logistic = _logistic(calibration.get("logistic"))
     name = file.metadata.get("name", default_name)
     if not isinstance(name, str) or not name.isprintable() or not name:
         message = f"name is {name!r}; expected text without tabs and line ends, a column of tables is called by it"
         raise ModelError(message)
-    return MotifModel(name, detectors, length, padded, null, logistic)
+    return MotifModel(name, detectors, length, padded, logistic=logistic, **nulls)
 
 
 def _calibration(metadata: dict[str, Any]) -> dict[str, Any]:

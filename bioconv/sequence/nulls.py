@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +74,20 @@ def sample_scores(
 ) -> NDArray[np.float32]:
     """Return (count,) scores of random windows; arguments as in `null_distribution`."""
     rng = np.random.default_rng(seed)
-    parts = []
-    for first in range(0, count, _BATCH):
-        windows = sample_windows(rng, background, min(_BATCH, count - first), window)
-        parts.append(detectors.pool_strands(batch_scores(windows, detectors, padded=padded)))
-    return np.concatenate(parts)
+
+    def score(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return detectors.pool_strands(batch_scores(windows, detectors, padded=padded))
+
+    threads = runtime.thread_count()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[NDArray[np.float32]]] = deque()
+        parts = []
+        for first in range(0, count, _BATCH):
+            if len(waiting) > threads:  # draws run ahead of scores by a few batches only
+                parts.append(waiting.popleft().result())
+            windows = sample_windows(rng, background, min(_BATCH, count - first), window)
+            waiting.append(pool.submit(score, windows))
+        return np.concatenate([*parts, *(each.result() for each in waiting)])
 
 
 def null_distribution(

@@ -93,8 +93,13 @@ def to_genome(hits: HitBatch) -> HitBatch:
     )
 
 
-def read_bed(path: str | Path) -> list[Region]:
+def read_bed(path: str | Path, *, summits: bool = False) -> list[Region]:
     """Read the first three columns of a BED file, 0-based half-open.
+
+    Parameters
+    ----------
+    summits
+        Return the one letter of a narrowPeak's summit (its tenth column) in place of the interval, where it has one.
 
     Raises
     ------
@@ -119,7 +124,10 @@ def read_bed(path: str | Path) -> list[Region]:
         if int(fields[1]) >= int(fields[2]):
             message = f"{path}, line {number}: the interval {fields[1]}-{fields[2]} is empty (0-based half-open)"
             raise InputError(message)
-        regions.append(Region(fields[0], int(fields[1]), int(fields[2])))
+        start, end = int(fields[1]), int(fields[2])
+        if summits and len(fields) == 10 and fields[9].isdecimal():
+            start, end = start + int(fields[9]), start + int(fields[9]) + 1
+        regions.append(Region(fields[0], start, end))
     return regions
 
 

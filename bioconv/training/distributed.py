@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -111,7 +112,9 @@ def process_group(device: torch.device) -> Iterator[Ranks]:
     dist.init_process_group(backend, timeout=timedelta(hours=12))
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size(), device)
+        dist.barrier()  # nobody leaves while another still waits for its numbers
     finally:
+        gc.collect()  # a wrapped model that outlives the group can hang when it is freed
         dist.destroy_process_group()
 
 

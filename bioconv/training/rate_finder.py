@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -39,7 +38,7 @@ class RateSweep:
     smoothed
         The losses, exponentially averaged without bias.
     suggestion
-        The rate at which the smoothed loss falls fastest.
+        A tenth of the rate at which the smoothed loss is lowest.
     """
 
     rates: tuple[float, ...]
@@ -122,16 +121,16 @@ def smooth(losses: Sequence[float]) -> list[float]:
 
 
 def suggest_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """Return the rate at which the smoothed loss falls fastest, per factor of the rate, before its minimum.
+    """Return a tenth of the rate at which the smoothed loss is lowest, the first rate at least.
 
-    Where it never falls, that is the first rate.
+    At the lowest point the rate is already about to be too large; where the loss never falls, that leaves the
+    first rate.
+
+    Examples
+    --------
+    >>> suggest_rate([0.001, 0.01, 0.1, 1.0], [5.0, 4.0, 0.0, 90.0])
+    0.01
     """
     smoothed = smooth(losses)
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
-    steepest, at = 0.0, 0
-    for number in range(1, lowest):
-        rise = smoothed[number + 1] - smoothed[number - 1]
-        slope = rise / math.log(rates[number + 1] / rates[number - 1])
-        if slope < steepest:
-            steepest, at = slope, number
-    return rates[at]
+    return max(rates[0], rates[lowest] / 10)

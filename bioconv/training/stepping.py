@@ -62,6 +62,10 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "float16")
         self.wrap()
 
+    def close(self) -> None:
+        """Let go of the other processes; no step can be taken after it."""
+        self._net = self._model
+
     def wrap(self) -> None:
         """Take note of which parameters learn; call it when that has changed."""
         self._net = self._ranks.wrap(self._model)

@@ -101,8 +101,9 @@ class Trainer:
         config = self.config
         with process_group(self._device) as ranks, preserved_randomness(ranks.device), Interruption() as signals:
             self._start(ranks, resume=resume)
-            done, reason = self._counters, why_stop(config, self._counters, out_of_time=self._out_of_time())
-            with closing(self._feeder.loads(done.epoch, done.batch)) as loads:
+            done = self._counters
+            reason = why_stop(config, done, out_of_time=bool(self._best) and self._out_of_time())
+            with closing(self._stepper), closing(self._feeder.loads(done.epoch, done.batch)) as loads:
                 while not reason:
                     load = next(loads)
                     self._enter(load.plan.epoch)
@@ -132,9 +133,8 @@ class Trainer:
         self._stepper = Stepper(self.model, self._loss, config, ranks=ranks, optimizer=self._optimizer)
         self._average = Average(self.model, config.ema) if config.ema is not None else None
         self._best: dict[str, Any] = {}
-        self._checkpoints = Checkpoints(
-            self._folder, config, data_fingerprint(self.train), seconds=self._save_seconds, steps=self._save_every
-        )
+        data = {} if self._folder is None else data_fingerprint(self.train)
+        self._checkpoints = Checkpoints(self._folder, config, data, seconds=self._save_seconds, steps=self._save_every)
         if resume:
             self._resume()
         self._set_mode()

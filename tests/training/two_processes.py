@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import traceback
@@ -41,6 +42,7 @@ def main(folder: Path, world: int, port: str) -> None:
         child = os.fork()
         if not child:
             os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            faulthandler.dump_traceback_later(100, exit=True)  # processes that wait for each other would for ever
             status = 1
             try:
                 train(folder)

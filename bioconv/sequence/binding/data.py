@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from bioconv.sequence.regions import read_bed
 
 Codes = NDArray[np.uint8]
 
-_LONGER = 2  # negatives this many times longer than the positives are a genome to draw windows from
+_LONGER = 2  # negatives of which one is this many times longer than the positives are a genome
 _WINDOWS = 5  # genomic windows per positive
 _FEWEST = 20
+_PLACES = {".bed", ".narrowpeak", ".broadpeak"}
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
 
 
@@ -71,7 +73,7 @@ def read_binding(
         FASTA of bound sequences; a table with columns `sequence` and, optionally, `label` (as
         `read_labelled`): 1 and 0 are bound and unbound, other numbers affinities; or BED with `genome`.
     negatives
-        None: dinucleotide shuffles. A FASTA or table of unbound sequences, or a genome (records more than
+        None: dinucleotide shuffles. A FASTA or table of unbound sequences, or a genome (a record more than
         twice as long as the positives), from which windows with the same share of G and C are drawn.
     genome
         Indexed FASTA that a BED file's intervals are places of.
@@ -85,10 +87,18 @@ def read_binding(
     InputError
         If a file cannot be read, holds too few sequences, or they do not fit together.
     """
+    if genome is None and {suffix.lower() for suffix in Path(path).suffixes} & _PLACES:
+        message = f"{path} holds places in a genome; give the genome's FASTA too (--genome)"
+        raise InputError(message)
     table = _read_bed(path, genome, width) if genome is not None else read_labelled(path)
     rows, labels = list(table.codes), table.labels
+    if str(negatives) == "-":
+        message = "negatives cannot be read from stdin; give a file"
+        raise InputError(message)
     given: Codes | None = None
-    sources = [_source(path)] + ([_source(negatives)] if negatives is not None else [])
+    sources = [_source(path, rows), *(_source(other, []) for other in (genome, negatives) if other is not None)]
+    _check_names(table.names, path)
+    _check_letters(rows, path)
     if labels is not None and not np.isin(labels, (0, 1)).all():
         if negatives is not None:
             message = f"{path} holds measured values; negatives ({negatives}) make no sense beside them, leave them out"
@@ -103,7 +113,9 @@ def read_binding(
         if negatives is not None:
             message = f"{path} has unbound sequences of its own; leave out the negatives in {negatives}, or these"
             raise InputError(message)
-        given = padded([row for row, is_bound in zip(rows, bound, strict=True) if not is_bound], codes.shape[1])
+        unbound = [row for row, is_bound in zip(rows, bound, strict=True) if not is_bound]
+        _check_enough(unbound, path, "unbound")
+        given = padded(unbound, codes.shape[1])
     elif negatives is not None:
         given = _read_negatives(negatives, codes, seed)
     names = [name for name, is_bound in zip(table.names, bound, strict=True) if is_bound]
@@ -185,15 +197,17 @@ def _gc_class(codes: Codes) -> NDArray[np.int64]:
 
 def _read_negatives(path: str | Path, codes: Codes, seed: int) -> Codes:
     rows = list(read_labelled(path).codes)
-    if min(len(row) for row in rows) > _LONGER * codes.shape[1]:
-        return gc_matched_windows(rows, codes, count=_WINDOWS * len(codes), seed=seed)
+    if max(len(row) for row in rows) > _LONGER * codes.shape[1]:
+        rows = list(gc_matched_windows(rows, codes, count=_WINDOWS * len(codes), seed=seed))
+    _check_enough(rows, path, "unbound")
     return padded(rows, codes.shape[1])
 
 
 def _read_bed(path: str | Path, genome: str | Path, width: int) -> LabelledSequences:
     reference = Genome(genome, "--genome")
-    names, rows, outside = [], [], 0
-    for region in read_bed(path):
+    rows: dict[str, Codes] = {}
+    outside = 0
+    for region in read_bed(path, summits=True):
         contig = reference.contig(region.name)
         if contig is None:
             message = f"{path}: {region.name} is not in {genome}, which has {', '.join(list(reference.lengths)[:5])}"
@@ -202,21 +216,41 @@ def _read_bed(path: str | Path, genome: str | Path, width: int) -> LabelledSeque
         if start < 0 or start + width > reference.lengths[contig]:
             outside += 1
             continue
-        names.append(f"{region.name}:{start}-{start + width}")
-        rows.append(encode(reference.fetch(contig, start, start + width)))
+        # Two peaks may have one middle: such a place counts once.
+        rows.setdefault(f"{region.name}:{start}-{start + width}", encode(reference.fetch(contig, start, start + width)))
     if outside:
         runtime.logger.warning("%s: %d intervals too near an end of their sequence left out", path, outside)
-    return LabelledSequences(names, rows, None)
+    return LabelledSequences(list(rows), list(rows.values()), None)
 
 
-def _check_enough(rows: list[Codes], path: str | Path) -> None:
+def _check_enough(rows: list[Codes], path: str | Path, kind: str = "bound") -> None:
     if len(rows) < _FEWEST:
-        message = f"{path} holds {len(rows)} bound sequences; at least {_FEWEST} are needed to train a model"
+        message = f"{path} holds {len(rows)} {kind} sequences; at least {_FEWEST} are needed to train a model"
         raise InputError(message)
 
 
-def _source(path: str | Path) -> dict[str, object]:
+def _check_names(names: list[str], path: str | Path) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        message = f"{path}: {len(twice)} names are there more than once, {twice[0]!r} first; a split needs names that "
+        message += "differ"
+        raise InputError(message)
+
+
+def _check_letters(rows: list[Codes], path: str | Path) -> None:
+    letters = sum(map(len, rows))
+    unknown = sum(int((row == UNKNOWN).sum()) for row in rows)
+    if unknown > letters / 2:
+        message = f"{path}: {unknown:,} of {letters:,} letters are none of A, C, G, T and U; DNA or RNA was expected"
+        raise InputError(message)
+
+
+def _source(path: str | Path, rows: list[Codes]) -> dict[str, object]:
     digest = hashlib.sha256()
+    if str(path) == "-":  # read already, and gone
+        for row in rows:
+            digest.update(row.tobytes() + b"\n")
+        return {"file": "stdin", "content_sha256": digest.hexdigest()}
     with open_bytes(path) as stream:
         while block := stream.read(1 << 20):
             digest.update(block)

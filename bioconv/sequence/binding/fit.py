@@ -15,7 +15,7 @@ from bioconv import runtime
 from bioconv.errors import InputError, OptionError
 from bioconv.evaluation import Interval, auprc, bootstrap, delong_interval, fit_logistic, pearson, spearman
 from bioconv.models.deepbind import DeepBind
-from bioconv.models.model_file import ModelFile, read_model
+from bioconv.models.model_file import ModelFile
 from bioconv.sequence.binding.data import BindingData, fingerprints
 from bioconv.sequence.binding.published import Calibration, PublishedPlan, calibrate, fit_restarts
 from bioconv.sequence.binding.recipe import (
@@ -24,14 +24,16 @@ from bioconv.sequence.binding.recipe import (
     fit_network,
     held_out_samples,
     new_network,
+    part_negatives,
     scores,
     train_samples,
 )
 from bioconv.sequence.binding.samples import Codes, FixedSamples
-from bioconv.sequence.deepbind import MotifModel, to_model_file
+from bioconv.sequence.deepbind import MotifModel, load_motif_model, to_model_file
 from bioconv.sequence.nulls import null_distribution
 from bioconv.training import Run, TrainConfig
 from bioconv.training.callbacks import Callback
+from bioconv.training.distributed import local_device, process_group
 from bioconv.training.finetune import load_matching
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
@@ -87,7 +89,7 @@ class BindingRun:
     metrics
         Part to name to value with its 95 % interval; `train` is at most 1000 of its sequences.
     dev
-        Names, targets and scores of the validation part; a negative is named after its positive.
+        Names, targets and scores of the validation part; a shuffle is named after its positive.
     runs
         The trainings, in order.
     calibration
@@ -152,32 +154,40 @@ def train_binding(
         message = f"the split has {len(train)} sequences in train and {len(dev)} in dev; both are needed"
         raise InputError(message)
     data, standard = _standardised(data, train)
-    job = _Job(data, plan, folder, tuple(callbacks), device, resume)
+    learnt, unseen = part_negatives(data)
+    job = _Job(learnt, plan, folder, tuple(callbacks), device, resume)
     seed = plan.config.seed + 1
-    held_out = held_out_samples(data, dev, seed)
+    held_out = held_out_samples(unseen, dev, seed)
     calibration = None
-    if plan.published is None:
-        fitted = [job.train(train, held_out)]
-        judged = fitted[0].network
-        if plan.refit:
-            fitted.append(job.train(np.sort(np.concatenate([train, dev, train_dev])), None))
-        network, runs = fitted[-1].network, [each.run for each in fitted]
-    else:
-        judged, calibration = job.published(train)
-        network, runs = judged, []
+    with process_group(local_device(device)):  # one for all trainings: it can be joined only once
+        if plan.published is None:
+            fitted = [job.train(train, held_out)]
+            judged = fitted[0].network
+            if plan.refit:
+                fitted.append(replace(job, data=data).train(np.sort(np.concatenate([train, dev, train_dev])), None))
+            network, runs = fitted[-1].network, [each.run for each in fitted]
+        else:
+            judged, calibration = job.published(train)
+            network, runs = judged, []
     found = scores(judged, held_out.codes)
     shown = np.random.default_rng(seed).permutation(train)[:_MOST_HELD_OUT]
-    parts = {"train": shown, "train-dev": train_dev, "dev": dev}
-    samples = {part: held_out_samples(data, places, seed) for part, places in parts.items() if len(places)}
+    parts = {"train": (learnt, shown), "train-dev": (unseen, train_dev), "dev": (unseen, dev)}
+    samples = {part: held_out_samples(own, places, seed) for part, (own, places) in parts.items() if len(places)}
     metrics = {
         part: _metrics(scores(judged, own.codes), own.targets, measured=data.values is not None, seed=seed)
         for part, own in samples.items()
     }
     logistic = _logistic(found, held_out.targets, data)
     model = _model_file(network, data, plan, split, metrics["dev"], logistic, standard)
+    told = (_dev_names(unseen, dev, len(found)), held_out.targets, found)
+    return BindingRun(model, network, split, metrics, told, runs, calibration)
+
+
+def _dev_names(data: BindingData, dev: NDArray[np.int64], count: int) -> list[str]:
     names = [data.names[place] for place in dev.tolist()]
-    own = [names[place % len(names)] + (" (negative)" if place >= len(names) else "") for place in range(len(found))]
-    return BindingRun(model, network, split, metrics, (own, held_out.targets, found), runs, calibration)
+    if data.negatives is not None:
+        return names + [f"negative {number}" for number in range(1, count - len(names) + 1)]
+    return names + [f"{names[place % len(names)]} (shuffled)" for place in range(len(names), count)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,8 +220,8 @@ class _Job:
         if self.plan.start is None:
             return None
         network = new_network(recipe, self.plan.config.seed)
-        tensors = {k: v for k, v in read_model(self.plan.start).tensors.items() if not k.startswith("null.")}
-        unmatched = load_matching(network, tensors)
+        tensors = to_model_file(load_motif_model(self.plan.start)).tensors
+        unmatched = load_matching(network, {k: v for k, v in tensors.items() if "null." not in k})
         if unmatched.kept:
             runtime.logger.warning("not in %s, or of another shape: %s", self.plan.start, ", ".join(unmatched.kept))
         return network
@@ -295,7 +305,10 @@ def _model_file(
 ) -> ModelFile:
     detectors = network.detectors()
     window = max(data.length, detectors.length)
-    null = null_distribution(detectors, training_background(data.codes), window=window, padded=False, cached=False)
+    background = training_background(data.codes)
+    null, record_null = (
+        null_distribution(detectors, background, window=window, padded=padded, cached=False) for padded in (False, True)
+    )
     counts = {part: len(split.names(part)) for part in sorted(set(split.parts.values()))}
     training: dict[str, Any] = {
         "data": data.sources,
@@ -313,7 +326,7 @@ def _model_file(
         training["started_from"] = plan.start.name
     given = {"licence": plan.licence, "citation": plan.citation}
     return to_model_file(
-        MotifModel(plan.name, detectors, window, False, null, logistic),
+        MotifModel(plan.name, detectors, window, False, null, logistic, record_null),
         labels=["score"],
         training=training,
         metrics={name: [value.value, value.low, value.high] for name, value in metrics.items()},

@@ -1,6 +1,6 @@
 """How a binding model is trained by default, and why: each departure from the published recipe has a measured gain.
 
-See docs/training-deepbind.md for the gains.
+See docs/training.md for the gains; how long and how fast it is trained is in `defaults`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from torch import nn
 
 from bioconv.evaluation import auprc, auroc, pearson
 from bioconv.models.deepbind import DeepBind, DeepBindConfig
-from bioconv.sequence.binding.data import BindingData
+from bioconv.sequence.binding.data import BindingData, fingerprints
 from bioconv.sequence.binding.samples import BindingSamples, Codes, FixedSamples, rank_weights, with_shuffles
+from bioconv.sequence.deepbind import load_motif_model
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.data import Samples
 
 _HELD_OUT_NEGATIVES = 4
+_HELD_OUT_SHARE = 0.1
 
 
 NETWORK = DeepBindConfig(detectors=128, hidden=32, average_pooling=True, strand_pooling="mean", dropout=0.5)
@@ -53,15 +55,6 @@ class Recipe:
     per_positive: int = 1
 
 
-DEFAULTS = TrainConfig(
-    epochs=24, batch_size=32, learning_rate=2e-3, l2=1e-3, schedule="cosine", decay=0.0, warmup_steps=100,
-    monitor="auroc",
-)  # fmt: skip
-
-
-AFFINITY_DEFAULTS = replace(DEFAULTS, loss="mse", monitor="pearson")
-
-
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained network and how its training went."""
@@ -81,6 +74,39 @@ def new_network(recipe: Recipe, seed: int) -> DeepBind:
                 if weights is not None:
                     weights.normal_(std=len(weights) ** -0.5)
     return network
+
+
+def network_like(path: str | Path) -> DeepBindConfig:
+    """Return the hyper-parameters of a model to start from; what it dropped is not known, so that is the default.
+
+    Raises
+    ------
+    ModelError
+        If it is no such model.
+    """
+    found = load_motif_model(path).detectors
+    return DeepBindConfig(
+        detectors=found.count,
+        length=found.length,
+        hidden=0 if found.weights2 is None else len(found.biases1),
+        average_pooling=found.average_pooling,
+        reverse_complement=found.reverse_complement,
+        strand_pooling=found.strand_pooling,
+        dropout=NETWORK.dropout,
+    )
+
+
+def part_negatives(data: BindingData) -> tuple[BindingData, BindingData]:
+    """Return the data with the given negatives that may be trained on, and with the tenth that is held out.
+
+    Which ones is a function of the sequences alone: identical ones, on either strand, are on the same side.
+    """
+    if data.negatives is None:
+        return data, data
+    marks = np.array(fingerprints(data.negatives))
+    known = np.unique(marks)  # digests: sorted, they are in random order
+    held_out = np.isin(marks, known[: max(1, round(len(known) * _HELD_OUT_SHARE))])
+    return replace(data, negatives=data.negatives[~held_out]), replace(data, negatives=data.negatives[held_out])
 
 
 def train_samples(data: BindingData, part: NDArray[np.int64], recipe: Recipe, seed: int) -> Samples:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +65,10 @@ class BindingSamples:
         """Return None: the classes are balanced as they are drawn."""
         return None
 
+    def fingerprint(self) -> str:
+        """Return what tells these sequences from others."""
+        return _digest(self.positives, self.negatives, self.weights)
+
     def _chosen(self, slots: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
         if self.weights is None:
             return slots % len(self.positives)
@@ -95,6 +101,17 @@ class FixedSamples:
         """Return the classes of 0 and 1 targets, else None."""
         binary = np.isin(self.targets, (0, 1)).all()
         return self.targets.astype(np.int64) if binary else None
+
+    def fingerprint(self) -> str:
+        """Return what tells these sequences from others."""
+        return _digest(self.codes, self.targets)
+
+
+def _digest(*arrays: NDArray[Any] | None) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def with_shuffles(positives: Codes, *, seed: int, count: int = 1) -> FixedSamples:

@@ -70,15 +70,16 @@ class ModelEngine:
         self.overlap = self.window  # one more than a window's reach: a record of W letters must be seen to end
         self._device = runtime.device_name(options.device)
         self._null: NullDistribution | None = None
-        self._threshold = np.inf
+        self._record_null: NullDistribution | None = None  # of short records, which are scored whole
 
     def prepare(self) -> None:
         """Find the null distribution and the threshold."""
         if self._null is None:
-            self._null = self._own_null() or null_distribution(
+            own = self._own_null()
+            self._null = own or null_distribution(
                 self._detectors, self._background, window=self.window, padded=self._padded
             )
-            self._threshold = self._null.threshold(self._options.p)
+            self._record_null = (self._model.record_null if own else None) or self._null
 
     def _own_null(self) -> NullDistribution | None:
         """Return the model's own null distribution, if it is of the windows that are scored here."""
@@ -143,8 +144,10 @@ class ModelEngine:
 
     def scan(self, chunk: Chunk) -> FoundClusters:
         """Find the hits among the windows that start before `chunk.limit`, in order of start."""
+        assert self._null is not None
+        assert self._record_null is not None
         short = self._short(chunk)
-        parts = [np.empty(0, HIT)]
+        parts, p = [np.empty(0, HIT)], [np.empty(0)]
         if not short.all():
             parts.append(
                 detector_hits(
@@ -152,19 +155,22 @@ class ModelEngine:
                     self._detectors,
                     window=self.window,
                     padded=self._padded,
-                    threshold=self._threshold,
+                    threshold=self._null.threshold(self._options.p),
                     limit=chunk.limit,
                     device=self._device,
                 )
             )
+            p.append(self._null.p_values(parts[-1]["score"]))
+        threshold = self._record_null.threshold(self._options.p)
         for index, records in self._by_length(chunk, short):
-            hits = record_hits(records, self._detectors, threshold=self._threshold, device=self._device)
+            hits = record_hits(records, self._detectors, threshold=threshold, device=self._device)
             parts.append(_moved(hits, records.shape[1], chunk.begins[index]))
-        return self._found(np.concatenate(parts))
+            p.append(self._record_null.p_values(hits["score"]))
+        return self._found(np.concatenate(parts), np.concatenate(p))
 
-    def _found(self, hits: Hits) -> FoundClusters:
-        assert self._null is not None
-        hits = hits[np.argsort(hits["first"], kind="stable")]
+    def _found(self, hits: Hits, p: NDArray[np.float64]) -> FoundClusters:
+        order = np.argsort(hits["first"], kind="stable")
+        hits = hits[order]
         return FoundClusters(
             start=hits["match_start"].copy(),
             end=hits["match_end"].copy(),
@@ -172,7 +178,7 @@ class ModelEngine:
             detail=hits["detector"].copy(),
             strand=hits["strand"] * np.int8(self._only or 1),
             score=hits["score"].astype(np.float64),
-            p=self._null.p_values(hits["score"]),
+            p=p[order],
             first=hits["first"].copy(),
             last=hits["last"].copy(),
         )

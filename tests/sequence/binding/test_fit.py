@@ -12,9 +12,10 @@ from bioconv.errors import InputError, OptionError
 from bioconv.evaluation import auroc
 from bioconv.models.deepbind import DeepBindConfig
 from bioconv.sequence.binding.data import BindingData, fingerprints, gc_matched_windows, padded, read_binding
+from bioconv.sequence.binding.defaults import AFFINITY_DEFAULTS, DEFAULTS
 from bioconv.sequence.binding.fit import BindingPlan, make_binding_split, train_binding, training_background
 from bioconv.sequence.binding.published import PublishedPlan, calibrate, draw_settings
-from bioconv.sequence.binding.recipe import AFFINITY_DEFAULTS, DEFAULTS, Recipe, scores
+from bioconv.sequence.binding.recipe import Recipe, scores
 from bioconv.sequence.deepbind import from_model_file
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.nulls import sample_scores

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from bioconv.conv import reference_detectors as definition
 from bioconv.conv.detectors import Detectors
 from bioconv.errors import OptionError
+from bioconv.models.model_file import write_model
 from bioconv.sequence import nulls
-from bioconv.sequence.deepbind import MotifModel
+from bioconv.sequence.deepbind import MotifModel, load_motif_model, to_model_file
 from bioconv.sequence.fasta import FastaReader, encode
 from bioconv.sequence.scanning import pipeline
 from bioconv.sequence.scanning.hits import join_batches
@@ -144,8 +145,7 @@ def test_one_strand_reads_one_strand(tmp_path, strand):
     both = toy_model()
     options = ScanOptions(p=0.02, strand=strand)
     engine = ModelEngine(both, UNIFORM, options)
-    engine._null = both.null  # the same threshold for this comparison
-    engine._threshold = both.null.threshold(0.02)
+    engine._null = engine._record_null = both.null  # the same threshold for this comparison
     run = pipeline.ScanRun([engine], options)
     (batch,) = [batch for batch in run.stream(tmp_path / "x.fa") if len(batch)]
     assert set(batch.strand.tolist()) == {1 if strand == "+" else -1}
@@ -256,3 +256,19 @@ def test_regions_of_a_genome_are_scored_like_records(tmp_path):
     assert [(hit.start, hit.end, hit.strand, hit.score) for hit in genomic] == [
         (hit.start + int(hit.sequence_name), hit.end + int(hit.sequence_name), hit.strand, hit.score) for hit in cut
     ]
+
+
+def test_whole_records_have_a_null_of_their_own(tmp_path):
+    model = toy_model(window=9)
+    padded = nulls.null_distribution(model.detectors, UNIFORM, window=9, padded=True, count=50_000, cached=False)
+    model = replace(model, record_null=padded)
+    write_model(tmp_path / "toy.safetensors", to_model_file(model))
+    read = load_motif_model(tmp_path / "toy.safetensors")
+    np.testing.assert_array_equal(read.record_null.knots, padded.knots)
+    rng = np.random.default_rng(8)
+    text = "".join(f">r{i}\n{''.join(rng.choice(list('ACGT'), 9))}\n" for i in range(4000))
+    (tmp_path / "records.fa").write_text(text)
+    rows = engine_hits(read, tmp_path / "records.fa", ScanOptions(p=0.05), None)
+    assert abs(len(rows) / 4000 - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 4000)
+    without = engine_hits(replace(read, record_null=None), tmp_path / "records.fa", ScanOptions(p=0.05), None)
+    assert len(without) > 1.2 * len(rows)  # padding brings more positions, hence higher scores
