@@ -8,6 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's affair, not the code's.
+settings.register_profile("bioconv", deadline=None)
+settings.load_profile("bioconv")
 
 ROOT = Path(__file__).parent.parent
 
