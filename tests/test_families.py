@@ -57,7 +57,7 @@ def test_what_is_refused(data, tmp_path):
         bioconv.train("resnet", data)
     with pytest.raises(OptionError, match="choices resume are not known"):
         bioconv.train("deepbind", data, resume=True)  # from which folder?
-    with pytest.raises(InputError, match="none.fa"):
+    with pytest.raises(InputError, match=r"none\.fa"):
         bioconv.train("deepbind", tmp_path / "none.fa")
     with pytest.raises(ModelError, match="nonesuch"):
         bioconv.load_model("nonesuch")
