@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, failures_option, log_options
+from bioconv.cli.options import Failures, check_paths, failures_option, log_options
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -59,7 +59,7 @@ class _Request:
 @click.option(
     "--resamples", type=click.IntRange(min=2), default=2000, show_default=True, metavar="N", help="Of the bootstrap."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE", help="Draw the curves: .svg, .png or .pdf.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Also write the result here as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -73,6 +73,8 @@ def command(context: click.Context, /, model_data: tuple[str, ...], max_failures
     file, or FASTA with --negatives); --scores and --labels join two tables by name; --masks compares two folders.
     """
     form = _form(model_data, given)
+    files = (*model_data, given["negatives"], given["scores"], given["labels"])
+    check_paths(files, {"-o": given["output"], "--plot": given["plot"]})
     request = _request(given)
     if form == "masks":
         context.exit(_evaluate_masks(given["masks"], given["classes"], request, max_failures))
@@ -156,8 +158,7 @@ def _of_models(models: tuple[str, ...], data: str, negatives: str | None) -> tup
     scores = {model: _model_scores(model, known) for model in models}
     files = [data, negatives] if negatives else [data]
     facts = {"models": [{"name": model, **_model_file(model)} for model in models], "data": [_file(x) for x in files]}
-    labels = [f"{value:g}" if value in (0, 1) else repr(float(value)) for value in known.labels]
-    # Lines are of no use here: the reader has refused what is no number.
+    labels = [str(int(value)) if value.is_integer() else repr(value) for value in known.labels.tolist()]
     return facts, Predictions(known.names, scores, labels, None, data, [0] * len(labels))
 
 

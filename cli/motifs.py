@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,12 +96,7 @@ def _check(given: dict[str, Any], model: str, match: str | None, sequences: str 
     if given["matches"] < 1:
         message = f"--matches {given['matches']}: give 1 or more"
         raise OptionError(message)
-    if given["output"] and given["meme"] and Path(given["output"]).absolute() == Path(given["meme"]).absolute():
-        message = f"-o and --meme are both {given['meme']}; give two names, or --format meme and -o alone"
-        raise OptionError(message)
-    inputs = [name for name in (model, match, sequences) if name is not None]
-    check_paths(inputs, given["output"])
-    check_paths(inputs, given["meme"], option="--meme")
+    check_paths((model, match, sequences), {"-o": given["output"] or "-", "--meme": given["meme"]})
 
 
 def _rows(

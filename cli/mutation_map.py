@@ -11,6 +11,7 @@ import click
 from bioconv.cli.options import (
     check_paths,
     device_options,
+    index_files,
     log_options,
     models_option,
     no_header_option,
@@ -68,9 +69,8 @@ def command(
     from bioconv.sequence.mutation_map import map_mutations, read_target
     from bioconv.sequence.predictors import load_predictors
 
-    for target in (output, plot):
-        check_paths([name for name in (sequence, reference) if name is not None], target)
-    _check_plot(plot, output, model)
+    check_paths((sequence, *index_files(reference), *model), {"-o": output, "--plot": plot})
+    _check_plot(plot, model)
     predictors = load_predictors(model, device=device)
     try:
         read = read_target(sequence, reference)
@@ -90,14 +90,14 @@ def command(
             stream.writelines(row.encode() for row in _rows(found, gated))
 
 
-def _check_plot(plot: str | None, output: str | None, model: tuple[str, ...]) -> None:
+def _check_plot(plot: str | None, model: tuple[str, ...]) -> None:
     if plot is None:
         return
     from bioconv.report.mutation_map import picture_format
 
     picture_format(plot)
-    if len(model) > 1 or plot == output:
-        message = "--plot draws one model, into a file of its own: give one --model, and -o another name"
+    if len(model) > 1:
+        message = "--plot draws one model: give one --model"
         raise OptionError(message)
 
 

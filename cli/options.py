@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,24 +83,48 @@ def device_options(command: _Command) -> _Command:
     )(command)
 
 
-def check_paths(inputs: Sequence[str], output: str | None, *, option: str = "-o") -> None:
-    """Refuse an empty name, stdin given twice, and an output (of `option`) that is one of the inputs.
+def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None]) -> None:
+    """Refuse an empty name, stdin given twice, an output that is one of the inputs, and two outputs in one file.
+
+    Parameters
+    ----------
+    inputs
+        Names of all files that are read, models too; None: not given.
+    targets
+        Option -> name of the file it writes.
 
     Raises
     ------
     OptionError
     """
-    if "" in {*inputs, output}:
+    read = [name for name in inputs if name is not None]
+    written = {option: name for option, name in targets.items() if name is not None}
+    if "" in {*read, *written.values()}:
         message = "a file name is empty"
         raise OptionError(message)
-    if list(inputs).count("-") > 1:
+    if read.count("-") > 1:
         message = "stdin (-) can be read once"
         raise OptionError(message)
-    for name in inputs:
-        # Not pathlib, which raises at a name that is longer than names can be (a sequence's letters).
-        if output and os.path.isfile(output) and os.path.exists(name) and os.path.samefile(name, output):  # noqa: PTH110, PTH113, PTH121
-            message = f"{option} {output} is one of the inputs; give another name"
+    # Not pathlib, which raises at a name that is longer than names can be (a sequence's letters), and starts slowly.
+    for option, target in written.items():
+        for name in read:
+            if os.path.isfile(target) and os.path.exists(name) and os.path.samefile(name, target):  # noqa: PTH110, PTH113, PTH121
+                message = f"{option} {target} is one of the inputs; give another name"
+                raise OptionError(message)
+    files: dict[str, str] = {}
+    for option, target in written.items():
+        if os.path.exists(target) and not os.path.isfile(target):  # noqa: PTH110, PTH113 - /dev/null takes everything
+            continue
+        other = files.setdefault(os.path.realpath(target), option)
+        if other != option:
+            place = "stdout" if target == "-" else target
+            message = f"{other} and {option} both go to {place}; give two names"
             raise OptionError(message)
+
+
+def index_files(reference: str | None) -> tuple[str | None, ...]:
+    """Return a genome and the files of its index, for `check_paths`."""
+    return (None,) if reference is None else (reference, f"{reference}.fai", f"{reference}.gzi")
 
 
 class Failures:

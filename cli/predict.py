@@ -74,7 +74,7 @@ def command(
     from bioconv.sequence.prediction import PredictRun
     from bioconv.sequence.predictors import load_predictors
 
-    check_paths(sequences, output)
+    check_paths((*sequences, *model), {"-o": output, "--events": events})
     run = PredictRun(load_predictors(model, device=device), threads=threads)
     failures = Failures(len(sequences), max_failures, events)
     head = "" if no_header else provenance(**run.facts(), command=shlex.join(["bioconv", *sys.argv[1:]]))

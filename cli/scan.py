@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, events_option, failures_option, log_options, output_option
+from bioconv.cli.options import Failures, check_paths, events_option, failures_option, log_options, output_option
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -125,7 +125,7 @@ def command(
     )
     options = ScanOptions(**given)
     _check(options, form, track)
-    _check_paths(sequences, motifs, output)
+    check_paths((*sequences, *motifs, *model, given["bed"]), {"-o": output, "--events": events})
     run = ScanRun(build_engines(motifs, model, options, sequences), options)
     failures = Failures(len(sequences), max_failures, events)
     head = "" if no_header else _provenance(run)
@@ -166,19 +166,6 @@ def _check(options: ScanOptions, form: str, track: str | None) -> None:
     if options.deepbind_compat and form != "matrix":
         message = "--deepbind-compat gives one score per sequence: use it with --format matrix"
         raise OptionError(message)
-
-
-def _check_paths(sequences: Sequence[str], motifs: Sequence[str], output: str | None) -> None:
-    if "" in {*sequences, *motifs, output}:
-        message = "a file name is empty"
-        raise OptionError(message)
-    if sequences.count("-") > 1:
-        message = "stdin (-) can be read once"
-        raise OptionError(message)
-    for name in (*sequences, *motifs):
-        if output and os.path.isfile(output) and os.path.exists(name) and os.path.samefile(name, output):  # noqa: PTH110, PTH113, PTH121 - no pathlib at the start
-            message = f"-o {output} is one of the inputs; give another name"
-            raise OptionError(message)
 
 
 def _provenance(run: ScanRun) -> str:

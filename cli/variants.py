@@ -12,6 +12,7 @@ from bioconv.cli.options import (
     Failures,
     check_paths,
     device_options,
+    index_files,
     log_options,
     models_option,
     no_header_option,
@@ -20,7 +21,6 @@ from bioconv.cli.options import (
 )
 
 from bioconv import runtime
-from bioconv.errors import OptionError
 
 if TYPE_CHECKING:
     from bioconv.sequence.variant_run import VariantRun
@@ -70,7 +70,7 @@ def command(context: click.Context, /, vcf: str, **given: Any) -> None:
         given.pop(name) for name in ("model", "reference", "output", "vcf_out", "no_header")
     )
     options = VariantOptions(**given)
-    _check(vcf, reference, output, vcf_out)
+    check_paths((vcf, *index_files(reference), *model), {"-o": output or "-", "--vcf-out": vcf_out})
     run = build_run(model, reference, options)
     failures = Failures(1, 0)
     facts = {key: value for scorer in run.scorers for key, value in scorer.facts().items()}
@@ -83,14 +83,6 @@ def command(context: click.Context, /, vcf: str, **given: Any) -> None:
             *(f"{number:,}" for number in (run.records, run.alleles, run.scored)),
         )
     context.exit(failures.exit_code)
-
-
-def _check(vcf: str, reference: str, output: str | None, vcf_out: str | None) -> None:
-    for target in (output, vcf_out):
-        check_paths((vcf, reference), target)
-    if (output or "-") == (vcf_out or ""):
-        message = f"table and VCF both go to {'stdout' if vcf_out == '-' else vcf_out}; give -o another name"
-        raise OptionError(message)
 
 
 def _write(run: VariantRun, vcf: str, targets: tuple[str | None, str | None], head: str) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bioconv.errors import InputError
 from bioconv.evaluation import calibration, classification, ranking, thresholds
-from bioconv.evaluation.delong import delong_interval, delong_test
-from bioconv.evaluation.figures import DELONG, WILSON, Figures, Settings, comparison, entry, resampled
+from bioconv.evaluation.delong import delong_test
+from bioconv.evaluation.figures import WILSON, Figures, Settings, comparison, delong_entry, entry, resampled
 from bioconv.evaluation.inputs import Flags, Floats, ranked
 from bioconv.evaluation.intervals import Interval
 from bioconv.evaluation.resampling import Metric, difference_of, interval_of
@@ -76,7 +76,7 @@ def _ranking(scores: Floats, labels: Flags, settings: Settings, *, compared: boo
     if compared or settings.groups is not None:
         draws["auroc"] = settings.draw(ranking.auroc, scores, labels, stratified=True)
     if settings.groups is None:
-        area = entry(delong_interval(scores, labels, level=settings.level), DELONG)
+        area = delong_entry(scores, labels, level=settings.level)
     else:
         area = entry(interval_of(ranking.auroc(scores, labels), draws["auroc"], level=settings.level), method)
     precision = interval_of(ranking.auprc(scores, labels), draws["auprc"], level=settings.level)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.evaluation import calibration, classification, multiclass, ranking
-from bioconv.evaluation.delong import delong_interval
-from bioconv.evaluation.figures import DELONG, WILSON, Figures, Settings, entry, resampled
+from bioconv.evaluation.figures import WILSON, Figures, Settings, delong_entry, entry, resampled
 from bioconv.evaluation.inputs import Flags, Floats
 from bioconv.evaluation.intervals import wilson_interval
 
@@ -75,5 +74,5 @@ def summarise_classes(names: Sequence[str], scores: Floats, labels: NDArray[np.i
 def area_entry(scores: Floats, labels: Flags, settings: Settings) -> Figures:
     """Return the area with its DeLong interval, or that of groups drawn again."""
     if settings.groups is None:
-        return entry(delong_interval(scores, labels, level=settings.level), DELONG)
+        return delong_entry(scores, labels, level=settings.level)
     return resampled(ranking.auroc, scores, labels, settings)

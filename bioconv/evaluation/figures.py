@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from bioconv.evaluation.delong import delong_interval
 from bioconv.evaluation.inputs import Floats
 from bioconv.evaluation.intervals import Difference, Interval
 from bioconv.evaluation.resampling import Metric, interval_of, resamples
@@ -56,9 +57,17 @@ def resampled(
     metric: Metric, scores: NDArray[Any], labels: NDArray[Any], settings: Settings, *, stratified: bool = False
 ) -> Figures:
     """Return a metric with its bootstrap interval."""
+    value = float(metric(scores, labels))  # first: if it refuses, it says why of the samples, not of resamples
     again = settings.draw(metric, scores, labels, stratified=stratified)
-    interval = interval_of(float(metric(scores, labels)), again, level=settings.level)
+    interval = interval_of(value, again, level=settings.level)
     return entry(interval, settings.drawn(stratified=stratified))
+
+
+def delong_entry(scores: NDArray[Any], labels: NDArray[Any], *, level: float) -> Figures:
+    """Return an area under the ROC curve with its interval, and which of the two intervals it is."""
+    area = delong_interval(scores, labels, level=level)
+    smaller = min(int(labels.sum()), int(len(labels) - labels.sum()))
+    return entry(area, DELONG if smaller > 1 and area.error > 0 else f"Wilson, {smaller} trials")
 
 
 def entry(value: Interval | float, method: str) -> Figures:

@@ -35,7 +35,7 @@ class Predictions:
     source
         The file of labels, for messages.
     lines
-        Line of each label in it.
+        Line of each label in it; 0 where that is not known.
     """
 
     names: list[str]
@@ -60,8 +60,9 @@ class Predictions:
         if per_class:
             return "multiclass"
         odd = next(i for i, cell in enumerate(self.labels) if cell not in _BINARY and cell not in self.scores)
+        where = f"line {self.lines[odd]}" if self.lines[odd] else f"sample {self.names[odd]!r}"
         message = (
-            f"{self.source}, line {self.lines[odd]}: label {self.labels[odd]!r} is not 0 or 1, nor the name of a "
+            f"{self.source}, {where}: label {self.labels[odd]!r} is not 0 or 1, nor the name of a "
             f"column of scores ({listed(list(self.scores))}); for measured numbers give --regression"
         )
         raise InputError(message)

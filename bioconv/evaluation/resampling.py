@@ -121,6 +121,9 @@ def resamples(
     if count < 2:
         message = f"{count} resamples; give 2 or more"
         raise OptionError(message)
+    if seed < 0:
+        message = f"seed is {seed}; give 0 or more"
+        raise OptionError(message)
     # Resamples of sorted scores are sorted, and a metric that sorts is then done in linear time.
     order = np.lexsort(values.reshape(len(values), -1).T[:1])
     values, classes = values[order], classes[order]

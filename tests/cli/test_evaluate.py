@@ -390,3 +390,38 @@ def test_through_the_program(tables):
     result = json.loads(done.stdout)
     assert result["inputs"]["scores"] == {"path": "-"}
     assert set(result["models"]) == {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "trials"),
+    [([1, 2, 3, 4], [0, 0, 1, 1], 2), ([3, 3, 3, 3, 3], [0, 0, 0, 1, 1], 2), ([3, 1, 2], [1, 0, 0], 1)],
+)
+def test_where_the_variance_vanishes_the_method_says_so(tmp_path, scores, labels, trials):
+    """Separated classes, equal scores, one positive: Wilson's interval, computed here from its formula."""
+    names = [f"s{i}" for i in range(len(scores))]
+    given = (
+        write(tmp_path / "s.csv", "name,m", [names, scores]),
+        write(tmp_path / "l.csv", "name,label", [names, labels]),
+    )
+    area = figures("--scores", given[0], "--labels", given[1])["models"]["m"]["auroc"]
+    assert area["method"] == f"Wilson, {trials} trials"
+    z, p = 1.959963984540054, area["value"]
+    centre = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * (p * (1 - p) / trials + z * z / (4 * trials**2)) ** 0.5
+    assert interval(area)[1:3] == pytest.approx([max(0, centre - half), min(1, centre + half)], abs=1e-12)
+
+
+def test_the_reason_is_that_of_the_samples_not_of_resamples(tmp_path):
+    given = write(tmp_path / "s.csv", "name,m", ["ab", [1, 2]]), write(tmp_path / "l.csv", "name,label", ["ab", [5, 5]])
+    done = evaluate("--scores", given[0], "--labels", given[1], "--regression", status=4)
+    assert "resamples" not in done.stderr
+
+
+def test_a_label_of_a_models_data_is_named_by_its_sequence(tmp_path, model_path):
+    data = write(tmp_path / "d.csv", "name,sequence,label", ["ab", ["ACGTACGT", "GGGGACCC"], [1, 2]])
+    done = evaluate(model_path(1), data, status=4)
+    assert "d.csv, sample 'b': label '2' is not 0 or 1" in done.stderr
+
+
+def test_a_seed_below_0_is_refused(tables):
+    assert "--seed" in evaluate("--scores", tables[0], "--labels", tables[1], "--seed", -1, status=2).stderr

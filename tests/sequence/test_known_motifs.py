@@ -45,6 +45,17 @@ CASES = [
     ("deepbind:D00761.001", "FOXA1", None, "jaspar", "FOX*", 1e-10),
     # The strongest SP1 peaks carry NF-Y's CCAAT box.
     ("deepbind:D00650.007", "SP1", 500, "hocomoco", "NFYA* NFYB* NFYC*", 1e-12),
+    ("encode-ctcfl-k562", "CTCFL", 500, "hocomoco", "CTCFL*", 1e-15),
+    ("encode-ctcfl-k562", "CTCFL", 500, "jaspar", "CTCF CTCFL", 1e-10),
+    ("encode-rest-gm12878", "REST", 500, "hocomoco", "REST*", 1e-15),
+    ("encode-rest-gm12878", "REST", 500, "jaspar", "REST", 1e-15),
+    ("encode-usf1-hepg2", "USF1", 500, "hocomoco", "USF1* USF2*", 1e-8),
+    ("encode-usf1-hepg2", "USF1", 500, "jaspar", "MITF USF1 USF2 TFE*", 1e-6),
+    ("encode-gabpa-gm12878", "GABPA", 500, "hocomoco", ETS, 1e-9),
+    ("encode-gabpa-gm12878", "GABPA", 500, "jaspar", ETS, 1e-9),
+    ("encode-foxa1-hepg2", "FOXA1", 500, "hocomoco", "FOX*", 1e-9),
+    ("encode-foxa1-hepg2", "FOXA1", 500, "jaspar", "FOX* PHA-4", 1e-9),  # PHA-4: the worm's FOXA
+    ("encode-sp1-gm12878", "SP1", 500, "hocomoco", "NFYA* NFYB* NFYC*", 1e-12),
 ]
 
 
@@ -70,8 +81,11 @@ def test_the_most_important_detector_is_the_factors_motif(shared_data, published
     targets = collection(shared_data(COLLECTIONS[known]))
     peaks = read_labelled(shared_data(f"deepbind-encode-chipseq/{PEAKS[factor]}_AC.seq.gz"))
     loaded = load_motif_model(resolve(model))
-    best = rank_detectors(detector_motifs(loaded.detectors, list(peaks.codes[:top])), 1)[0]
-    match = compare(best.motif, targets, both_orientations=loaded.detectors.reverse_complement)[0]
-    name = match.target.alt or match.target.name
-    assert any(fnmatch.fnmatchcase(name.upper(), pattern) for pattern in names.split()), f"{name}, {best.consensus}"
-    assert match.p < p
+    # A shipped model has 128 detectors, many of them of the same motif: one of the first four shows it best.
+    first = rank_detectors(detector_motifs(loaded.detectors, list(peaks.codes[:top])), 4 if "encode" in model else 1)
+    found = []
+    for each in first:
+        match = compare(each.motif, targets, both_orientations=loaded.detectors.reverse_complement)[0]
+        found.append((match.target.alt or match.target.name, each.consensus, match.p))
+    fitting = [q for name, _, q in found if any(fnmatch.fnmatchcase(name.upper(), one) for one in names.split())]
+    assert min(fitting, default=1.0) < p, found

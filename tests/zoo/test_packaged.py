@@ -75,7 +75,7 @@ def test_the_null_holds_on_windows_it_was_not_made_of(name):
     model = load_motif_model(resolve(name))
     background = np.array(model.null.description["background"])
     for null, padded in ((model.null, False), (model.record_null, True)):
-        count = 200_000
+        count = 100_000
         fresh = sample_scores(model.detectors, background, window=101, padded=padded, count=count, seed=77)
         p = null.p_values(fresh)
         for limit in (1e-2, 1e-3, 1e-4):

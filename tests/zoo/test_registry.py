@@ -198,13 +198,13 @@ def test_a_set_is_not_a_model() -> None:
 
 def test_search() -> None:
     assert [model.name for model in search("ctcf")] == [
-        "deepbind:D00328.003", "deepbind:D00328.018", "deepbind:D00753.001",
+        "encode-ctcfl-k562", "deepbind:D00328.003", "deepbind:D00328.018", "deepbind:D00753.001",
     ]  # fmt: skip
     assert {model.protein for model in search(protein="CTC?")} == {"CTCF"}
     assert len(search()) == len(models())
     mice = [model for model in sets()[SET].models if model.species.casefold() == "mus musculus"]
     assert search("deepbind", species="mus MUSCUL*") == mice
-    assert len(search(experiment="chip-seq")) == 137
+    assert len(search(experiment="chip-seq")) == 137 + 12
     assert search("ctcf", species="mus") == []
     assert [model.name for model in search("*D00328.003")] == ["deepbind:D00328.003"]
 

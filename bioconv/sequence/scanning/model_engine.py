@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.conv.detector_hits import HIT, Hits, best_window, detector_hits, record_hits, scorable
 from bioconv.conv.detectors import Detectors, batch_scores
+from bioconv.errors import OptionError
 from bioconv.sequence.deepbind import MotifModel
 from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.fasta import Chunk
@@ -52,6 +53,9 @@ class ModelEngine:
     padding = 0
 
     def __init__(self, model: MotifModel, background: NDArray[np.float64], options: ScanOptions) -> None:
+        if options.deepbind_compat and model.detectors.strand_pooling != "max":
+            message = f"--deepbind-compat: the published program knows no mean of the strands, as {model.name} has it"
+            raise OptionError(message)
         self._model = model
         self._detectors = _on_strand(model.detectors, options.strand)
         self._only = {"both": 0, "+": 1, "-": -1}[options.strand]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bioconv.conv import reference_detectors as definition
 from bioconv.conv.detectors import Detectors
+from bioconv.errors import OptionError
 from bioconv.models.model_file import write_model
 from bioconv.sequence import nulls
 from bioconv.sequence.deepbind import MotifModel, load_motif_model, to_model_file
@@ -225,6 +226,14 @@ def test_published_golden_table(shared_data, tmp_path):
     table = np.array([scores for _, scores in best_scores(run, folder / "example.fa")])
     expected = np.array([float(word) for word in itertools.chain(golden.split())]).reshape(4, 4)
     np.testing.assert_allclose(table, expected, atol=1e-6, rtol=0)
+
+
+def test_the_published_program_has_no_mean_of_strands(motif_model):
+    model = motif_model(1)
+    averaged = replace(model, detectors=replace(model.detectors, strand_pooling="mean"))
+    with pytest.raises(OptionError, match="no mean of the strands, as m has it"):
+        ModelEngine(averaged, np.full(4, 0.25), ScanOptions(deepbind_compat=True))
+    ModelEngine(model, np.full(4, 0.25), ScanOptions(deepbind_compat=True))
 
 
 def test_regions_of_a_genome_are_scored_like_records(tmp_path):

@@ -1,0 +1,59 @@
+"""No command writes over what it reads, or two outputs into one file."""
+
+from __future__ import annotations
+
+import pytest
+from bioconv.cli.main import cli
+
+from bioconv.errors import OptionError
+
+VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t20\t.\tT\tA\t.\t.\t.\n"
+
+
+@pytest.fixture
+def folder(tmp_path, model_path, monkeypatch):
+    (tmp_path / "m.safetensors").write_bytes(model_path(3).read_bytes())
+    (tmp_path / "x.fa").write_text(">chr1\nACGTTGCATTACGGATCCATTTGACCAGTACCG\n")
+    (tmp_path / "x.fa.fai").write_text("chr1\t33\t6\t33\t34\n")
+    (tmp_path / "v.vcf").write_text(VCF)
+    (tmp_path / "lab.csv").write_text("name,sequence,label\na,ACGTTGCATTACGG,1\nb,GGGACCCTTTAGAC,0\n")
+    (tmp_path / "k.meme").write_text("MEME version 4\n")
+    (tmp_path / "r.bed").write_text("chr1\t0\t20\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("predict x.fa --model m.safetensors -o m.safetensors", "-o m.safetensors is one of the inputs"),
+        ("predict x.fa --model m.safetensors --events x.fa", "--events x.fa is one of the inputs"),
+        ("predict x.fa --model m.safetensors -o y --events ./y", "-o and --events both go to"),
+        ("scan x.fa --model m.safetensors -o m.safetensors", "-o m.safetensors is one of the inputs"),
+        ("scan x.fa --model m.safetensors --events x.fa", "--events x.fa is one of the inputs"),
+        ("scan x.fa --model m.safetensors --bed r.bed -o r.bed", "-o r.bed is one of the inputs"),
+        ("mutation-map ACGTACGT --model m.safetensors -o m.safetensors", "-o m.safetensors is one of the inputs"),
+        ("mutation-map ACGTACGT --model m.safetensors -o a.svg --plot a.svg", "both go to a.svg"),
+        ("variants v.vcf -r x.fa --model m.safetensors -o m.safetensors", "-o m.safetensors is one of the inputs"),
+        ("variants v.vcf -r x.fa --model m.safetensors -o x.fa.fai", "-o x.fa.fai is one of the inputs"),
+        ("variants v.vcf -r x.fa --model m.safetensors --vcf-out -", "both go to stdout"),
+        ("motifs m.safetensors -o y --meme y", "both go to y"),
+        ("motifs m.safetensors --match k.meme -s x.fa --meme k.meme", "--meme k.meme is one of the inputs"),
+        ("evaluate m.safetensors lab.csv -o lab.csv", "-o lab.csv is one of the inputs"),
+        ("evaluate m.safetensors lab.csv -o a.svg --plot a.svg", "both go to a.svg"),
+        ("evaluate --scores - --labels -", "stdin (-) can be read once"),
+    ],
+)
+def test_inputs_stay_as_they_are(folder, command, message):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(OptionError) as refused:
+        cli.main(command.split(), standalone_mode=False)
+    assert message in str(refused.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_what_swallows_everything_may_take_two_outputs(folder):
+    cli.main(
+        ["predict", "x.fa", "--model", "m.safetensors", "-o", "/dev/null", "--events", "/dev/null"],
+        standalone_mode=False,
+    )
