@@ -83,7 +83,7 @@ def command(context: click.Context, /, sequences: str, output: str, settings: di
 
     negatives = None if given["negatives"] == "shuffle" else given["negatives"]
     others = [given[name] for name in ("genome", "split_file", "start") if given[name]]
-    check_paths([sequences, *([negatives] if negatives else []), *others], output)
+    check_paths([sequences, *([negatives] if negatives else []), *others], {"-o": output, "--events": given["events"]})
     if is_first():
         check_output(Path(output), resume=given["resume"])
     else:
