@@ -82,8 +82,8 @@ def command(context: click.Context, /, sequences: str, output: str, settings: di
     from bioconv.training.distributed import is_first
 
     negatives = None if given["negatives"] == "shuffle" else given["negatives"]
-    others = [given[name] for name in ("genome", "split_file", "start") if given[name]]
-    check_paths([sequences, *([negatives] if negatives else []), *others], {"-o": output, "--events": given["events"]})
+    others = [given[name] for name in ("genome", "split_file", "start")]
+    check_paths((sequences, negatives, *others), {"-o": output, "--events": given["events"]})
     if is_first():
         check_output(Path(output), resume=given["resume"])
     else:
