@@ -16,15 +16,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EVALUATION = (ROOT / "docs/evaluation.md").read_text()
+TRAINING = (ROOT / "docs/training.md").read_text()
 
 
-def run(*command: object, **environment: str) -> subprocess.CompletedProcess:
+def run(*command: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *map(str, command)],
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=ROOT,
+        cwd=cwd,
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
@@ -39,17 +40,22 @@ def test_scan_promoters_finds_the_known_sites():
     assert rows[1][0] == "pst"
 
 
-def console_blocks() -> list[tuple[str, list[str]]]:
-    """Return each command of the texts' console blocks with the output shown below it."""
+def console_blocks(text: str) -> list[tuple[str, list[str]]]:
+    """Return each command of a text's console blocks with the output shown below it."""
     commands = []
-    for block in re.findall(r"```console\n(.*?)```", README + EVALUATION, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *output = part.splitlines()
             commands.append((command, output))
     return commands
 
 
-@pytest.mark.parametrize(("command", "shown"), console_blocks(), ids=lambda value: str(value)[:60])
+def steady(lines: list[str]) -> list[str]:
+    """Leave out what differs from run to run: the command line in the head, and the times."""
+    return [re.sub(r", [\d.]+ s, .*", "", line) for line in lines if not line.startswith("#")]
+
+
+@pytest.mark.parametrize(("command", "shown"), console_blocks(README + EVALUATION), ids=lambda value: str(value)[:60])
 def test_texts_show_real_output(command, shown, request, tmp_path_factory):
     environment = {}
     if "--model" in command or "models" in command:
@@ -59,10 +65,6 @@ def test_texts_show_real_output(command, shown, request, tmp_path_factory):
         if " get " not in command:
             run("-m", "bioconv", "models", "get", "deepbind-models-2015", **environment)
     done = run("-m", *shlex.split(command), **environment)
-
-    def steady(lines: list[str]) -> list[str]:
-        """Leave out what differs from run to run: the command line in the head, and the times."""
-        return [re.sub(r", [\d.]+ s, .*", "", line) for line in lines if not line.startswith("#")]
 
     said = done.stdout.splitlines() + done.stderr.splitlines()
     assert steady(shown) == [line for line in steady(said) if line in steady(shown)]
@@ -81,6 +83,17 @@ def test_evaluation_python_runs():
     assert len(lines) == 2
     assert f"# {lines[0]}\n" in code
     assert 0 < float(lines[1]) < 1
+
+
+def test_training_example_runs(tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (code,) = re.findall(r"```python\n(.*?)```", TRAINING, re.DOTALL)
+    run("-c", code, cwd=tmp_path)
+    for command, shown in console_blocks(TRAINING):
+        done = run("-m", *shlex.split(command), cwd=tmp_path)
+        said = done.stdout.splitlines() + done.stderr.splitlines()
+        assert steady(shown) == [line for line in steady(said) if line in steady(shown)]
+    assert (tmp_path / "lexa.run/report.html").is_file()
 
 
 DOCUMENTED = [

@@ -7,6 +7,8 @@ import hashlib
 import importlib.util
 import io
 import json
+from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,8 +22,10 @@ import bioconv
 from bioconv.errors import BioconvError, InputError, ModelError, OptionError, OutputError
 from bioconv.models.deepbind import DeepBindConfig
 from bioconv.models.model_file import ModelFile, read_model
+from bioconv.sequence.binding import fit as fit_room
 from bioconv.sequence.binding.defaults import DEFAULTS
 from bioconv.sequence.binding.recipe import Recipe
+from bioconv.sequence.nulls import null_distribution
 from bioconv.training.splits import read_split
 
 _spec = importlib.util.spec_from_file_location("training_data", Path(__file__).parent / "training_data.py")
@@ -39,7 +43,7 @@ def call(command, *words, status=0):
 
 
 def fit(*words, status=0):
-    return call(train.command, "deepbind", *words, *[w for w in SMALL if w], status=status)
+    return call(train.command, "deepbind", *SMALL, *words, status=status)
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -83,6 +87,14 @@ class Page(HTMLParser):
             self.facts[self._term] = self._cell
         if tag in {"th", "td", "dt", "dd"}:
             self._cell = None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_random_windows():
+    """The p-values of these models need not be good, and take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_room, "null_distribution", partial(null_distribution, count=50_000))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -137,19 +149,18 @@ def test_report(trained, bound):
     assert not {"script", "link", "iframe"} & set(page.tags)
 
 
-def test_reports_worst_errors_are_what_the_model_says(trained, bound):
-    scores = {
-        row["sequence_name"]: float(row["planted:score"])
-        for row in rows(call(predict.command, bound, "--model", trained, "--no-header").stdout)
-    }
-    parts = read_split(trained.with_suffix(".run") / "split.tsv").parts
-    worst = [row for row in page_of(trained).tables["worst"][1:] if row[1] == "1"]
-    assert worst
+def test_reports_worst_errors_are_what_the_model_says(bound, tmp_path):
+    model = tmp_path / "m.safetensors"
+    fit(bound, "-o", model, "--epochs", 1, "--learning-rate", 0.001)  # one that errs
+    found = rows(call(predict.command, bound, "--model", model, "--no-header").stdout)
+    scores = {row["sequence_name"]: float(row["m:score"]) for row in found}
+    parts = read_split(model.with_suffix(".run") / "split.tsv").parts
+    worst = [row for row in page_of(model).tables["worst"][1:] if row[1] == "1"]
+    assert len(worst) > 1
     for name, _, score in worst:
-        assert parts[name] == "dev"
-        assert float(score) == pytest.approx(scores[name], abs=2e-3)
-    lowest = min((name for name, part in parts.items() if part == "dev"), key=scores.__getitem__)
-    assert worst[0][0] == lowest
+        assert float(score) == pytest.approx(scores[name], rel=1e-3)
+    dev = sorted((name for name, part in parts.items() if part == "dev"), key=scores.__getitem__)
+    assert [row[0] for row in worst] == dev[: len(worst)]
 
 
 def test_the_model_works_in_every_command(trained, tmp_path):
@@ -168,16 +179,14 @@ def test_the_model_works_in_every_command(trained, tmp_path):
     assert figures["auroc"]["value"] > 0.95
     written = call(motifs.command, trained, "-s", fasta, "--json").stdout
     words = [each["consensus"] for each in json.loads(written)["detectors"]]
-    core = made.MOTIF[:6]
-    assert any(core in word or made.reverse_complement(core) in word for word in words if word)
+    strands = (made.MOTIF, made.reverse_complement(made.MOTIF))
+    assert any(strand[:5] in word or strand[-5:] in word for word in words for strand in strands), words
     hits = rows(call(scan.command, fasta, "--model", trained, "-p", "1e-3", "--no-header").stdout)
     assert {hit["motif_id"] for hit in hits} == {"planted"}
     assert sum(int(hit["sequence_name"][1:]) < 60 for hit in hits) > 0.9 * len(hits) > 0
 
 
 def test_command_and_function_give_the_same_model(trained, bound, tmp_path):
-    from dataclasses import replace
-
     network = DeepBindConfig(detectors=4, length=8, hidden=8, average_pooling=True, strand_pooling="mean", dropout=0.0)
     config = replace(DEFAULTS, epochs=3, warmup_steps=5, learning_rate=0.03)
     output = tmp_path / "planted.safetensors"
@@ -222,6 +231,7 @@ def test_split_file_is_followed_and_leaks_are_refused(bound, tmp_path):
     assert not list(tmp_path.glob("l.*"))
 
 
+@pytest.mark.slow
 def test_search(bound, tmp_path):
     model = tmp_path / "m.safetensors"
     fit(bound, "-o", model, "--search", 3, "--epochs", 1)
@@ -252,13 +262,12 @@ def test_from_keeps_the_shape_and_frozen_detectors(trained, tmp_path):
         np.testing.assert_array_equal(after.tensors[name], before.tensors[name])
     assert not np.array_equal(after.tensors["weights1"], before.tensors["weights1"])
     assert after.metadata["training"]["started_from"] == "planted.safetensors"
-    run = bioconv.train("deepbind", other, init=trained, config=None, recipe=None) if False else None
-    assert run is None
     free = tmp_path / "free.safetensors"
     call(train.command, "deepbind", other, "-o", free, "--from", trained, *few)
     assert not np.array_equal(read_model(free).tensors["filters"], before.tensors["filters"])
 
 
+@pytest.mark.slow
 def test_published_recipe(bound, tmp_path):
     model = tmp_path / "m.safetensors"
     shape = ["--detectors", 4, "--detector-length", 8, "--threads", 1, "--search", 1]
@@ -272,16 +281,18 @@ def test_published_recipe(bound, tmp_path):
         fit(bound, "-o", tmp_path / "n.safetensors", "--recipe", "published", "--refit")
 
 
+@pytest.mark.slow
 def test_measured_affinities(tmp_path):
     letters = made.draw(100) + made.draw(100, seed=1, planted=False)
     values = np.repeat([8.0, 2.0], 100) + np.random.default_rng(0).normal(size=200)
     table = made.write_table(tmp_path / "pbm.csv", letters, values)
+    fasta = made.write_fasta(tmp_path / "pbm.fa", letters)
     model = tmp_path / "m.safetensors"
     fit(table, "-o", model, "--epochs", 8)
     card = read_model(model).metadata
     assert card["metrics"]["pearson"][0] > 0.7
     assert card["training"]["config"]["loss"] == "mse"
-    found = rows(call(predict.command, table, "--model", model, "--no-header").stdout)
+    found = rows(call(predict.command, fasta, "--model", model, "--no-header").stdout)
     assert list(found[0]) == ["sequence_name", "m:score"]  # no probability of a measured value
     assert np.corrcoef([float(row["m:score"]) for row in found], values)[0, 1] > 0.7
 
@@ -314,8 +325,7 @@ def test_bed_and_genome(tmp_path):
     assert read_model(model).metadata["window"]["length"] == 31
     places = read_split(model.with_suffix(".run") / "split.tsv").parts
     assert set(places) == {f"chr1:{start + 4 - 15}-{start + 4 + 16}" for start in starts}
-    with pytest.raises(SystemExit) if False else pytest.MonkeyPatch.context():
-        said = fit(bed, "-o", tmp_path / "n.safetensors", status=4)
+    said = fit(bed, "-o", tmp_path / "n.safetensors", status=4)
     assert "--genome" in said.stderr
 
 

@@ -97,7 +97,7 @@ def _notes(plan: BindingPlan, run: BindingRun) -> list[str]:
     if plan.published is None:
         notes.append(
             "The part dev chose which weights were kept (and, in a search, the setting), so its figures flatter the "
-            "model a little: judge it on an experiment or on chromosomes of their own with `bioconv evaluate`."
+            "model a little: judge it on an experiment or on chromosomes of their own with bioconv evaluate."
         )
     if plan.refit:
         notes.append("The model was trained again on all sequences; the figures are those of the training before.")
