@@ -198,7 +198,8 @@ def test_a_set_is_not_a_model() -> None:
 
 def test_search() -> None:
     assert [model.name for model in search("ctcf")] == [
-        "encode-ctcfl-k562", "deepbind:D00328.003", "deepbind:D00328.018", "deepbind:D00753.001",
+        "encode-arid3a-k562", "encode-ctcfl-k562", "encode-myc-h1-hesc",
+        "deepbind:D00328.003", "deepbind:D00328.018", "deepbind:D00753.001",
     ]  # fmt: skip
     assert {model.protein for model in search(protein="CTC?")} == {"CTCF"}
     assert len(search()) == len(models())

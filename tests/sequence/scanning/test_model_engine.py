@@ -81,7 +81,8 @@ def expected_hits(model: MotifModel, records: dict[str, str], p: float) -> list[
             strands = [definition.score(window, model.detectors, padded)]
             if model.detectors.reverse_complement:
                 strands.append(definition.score(definition.reverse_complement(window), model.detectors, padded))
-            scored.append((i, np.float32(max(strands)), 1 if strands[0] >= max(strands) - 1e-6 else -1))
+            tie = abs(strands[0] - strands[-1]) < 1e-4 and len(strands) > 1  # a palindrome: rounding decides
+            scored.append((i, np.float32(max(strands)), 0 if tie else 1 if strands[0] == max(strands) else -1))
         assume(all(abs(row[1] - threshold) > 1e-4 for row in scored))
         over = [row for row in scored if row[1] >= threshold]
         clusters = []
@@ -98,6 +99,7 @@ def expected_hits(model: MotifModel, records: dict[str, str], p: float) -> list[
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), padded=st.booleans(), block=st.integers(7, 200), hidden=st.sampled_from([0, 4]))
+@example(seed=4542, padded=False, block=7, hidden=4)  # both strands alike
 @example(seed=704, padded=False, block=7, hidden=4)  # a record as long as the window, cut by a block
 def test_hits_equal_the_merged_windows_of_the_definition(tmp_path_factory, seed, padded, block, hidden):
     rng = np.random.default_rng(seed)
@@ -113,7 +115,7 @@ def test_hits_equal_the_merged_windows_of_the_definition(tmp_path_factory, seed,
         assert hit[0] == name
         assert start <= hit[1] < hit[2] <= start + width
         assert hit[4] == pytest.approx(float(score), abs=1e-4)
-        assert (hit[3] == "+") == (strand > 0) or abs(score) < 1e-3
+        assert strand == 0 or (hit[3] == "+") == (strand > 0)
         letters = encode(records[name][hit[1] : hit[2]])
         read = letters if hit[3] == "+" else definition.reverse_complement(letters)
         assert hit[7] == "".join("ACGTN"[code] for code in read)

@@ -13,6 +13,7 @@ from bioconv.errors import OptionError
 from bioconv.sequence.motifs import Motif
 from bioconv.sequence.scanning.hits import Hit
 from bioconv.sequence.scanning.options import ScanOptions
+from bioconv.zoo import packaged
 
 OPTIONS = ScanOptions(p=0.01, background="0.3,0.2,0.2,0.3", threads=1)
 Found = tuple[str, str, int, int, str, float, float, str]
@@ -73,9 +74,14 @@ def test_to_pandas_has_the_fields_of_a_hit():
     assert len(scan({"a": ""}, motifs=motifs).to_pandas()) == 0
 
 
-def test_nothing_to_scan_with_says_what_to_do():
+def test_without_motifs_and_model_the_shipped_models_are_used(monkeypatch):
+    sequences = {"a": "TTCAGCACCATGGACAGCGCC" * 6}
+    assert {hit.motif_id for hit in scan(sequences)} == {
+        hit.motif_id for name in packaged() for hit in scan(sequences, model=name)
+    }
+    monkeypatch.setattr("bioconv.zoo.packaged", dict)
     with pytest.raises(OptionError, match="give motifs or a model"):
-        scan({"a": "ACGT"})
+        scan(sequences)
 
 
 def test_input_background_is_the_composition_of_the_input(tmp_path):
