@@ -80,7 +80,7 @@ def test_without_motifs_and_model_the_shipped_models_are_used(monkeypatch):
         hit.motif_id for name in packaged() for hit in scan(sequences, model=name)
     }
     monkeypatch.setattr("bioconv.zoo.packaged", dict)
-    with pytest.raises(OptionError, match="give motifs or a model"):
+    with pytest.raises(OptionError, match="give --motifs FILE or --model"):
         scan(sequences)
 
 
