@@ -1,5 +1,6 @@
 """Train and judge the shipped models of ENCODE ChIP-seq: on `_AC` alone, `_B` scored once at the end.
 
+    python benchmarks/encode_models.py all DATA OUT GENOME > benchmarks/encode_models.md    # or, step by step:
     python benchmarks/encode_models.py train DATA OUT [--seeds 3] [--only REST]
     python benchmarks/encode_models.py judge DATA OUT GENOME > benchmarks/encode_models.md
     python benchmarks/encode_models.py ship OUT
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +101,7 @@ def train(data: Path, out: Path, seeds: int, only: str) -> None:
             dev = run.metrics["dev"]["auroc"]
             print(
                 f"{name} seed {seed}: held-out AUROC {dev.value:.4f}, {sum(r.seconds for r in run.runs):.0f} s",
+                file=sys.stderr,
                 flush=True,
             )
 
@@ -246,13 +249,18 @@ def ship(out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["train", "judge", "ship"])
+    parser.add_argument("step", choices=["all", "train", "judge", "ship"])
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     torch.set_num_threads(runtime.thread_count(1))
     match given.step:
+        case "all":
+            data, out, genome = given.paths
+            train(data, out, given.seeds, given.only)
+            judge(data, out, genome)
+            ship(out)
         case "train":
             train(*given.paths, given.seeds, given.only)
         case "judge":

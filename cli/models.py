@@ -86,7 +86,8 @@ def info(name: str, as_json: bool, quiet: bool, verbose: int) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=1))
         return
-    for key, value in facts.items():
+    card = facts.pop("metadata", {})  # what the file says of itself, each on a line of its own
+    for key, value in {**facts, **{key: value for key, value in card.items() if key not in facts}}.items():
         click.echo(f"{key}: {_readable(value)}")
 
 
