@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bioconv.conv import native
 
 if TYPE_CHECKING:
-    from bioconv.conv.detectors import Detectors
+    from bioconv.conv.detector_network import Detectors
 
 Floats = NDArray[np.float32]
 

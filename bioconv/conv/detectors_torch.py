@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from bioconv.conv.detectors import Detectors
+    from bioconv.conv.detector_network import Detectors
 
 CHUNK = 16384  # windows at once: fastest on a processor (4k and 64k are slower), small for a GPU
 

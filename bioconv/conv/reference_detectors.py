@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from bioconv.conv.detectors import Detectors
+    from bioconv.conv.detector_network import Detectors
 
 Floats = NDArray[np.float64]
 
