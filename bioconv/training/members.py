@@ -1,4 +1,4 @@
-"""Stochastic gradient descent for models trained side by side, each with rates of its own."""
+"""Optimisers for models trained side by side, each with rates of its own."""
 
 from __future__ import annotations
 
@@ -65,3 +65,58 @@ class MemberSGD(torch.optim.Optimizer):
         moved = parameter - group["lr"] * column(self._rates) * (grad + momenta * state["momentum"])
         parameter.copy_(moved.where(moved.isfinite(), parameter))
         state["step"] += 1
+
+
+class MemberAdamW(torch.optim.Optimizer):
+    """AdamW whose learning rates and weight decays are vectors over the first axis of every parameter.
+
+    Loshchilov & Hutter (ICLR 2019, arXiv 1711.05101), as `torch.optim.AdamW` for each member.
+
+    Parameters
+    ----------
+    groups
+        Groups with `params`, each parameter with the member as its first axis, and `decays`: (B,) weight
+        decays (None: none).
+    rates
+        (B,) learning rates.
+    betas, epsilon
+        As in `torch.optim.AdamW`.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        rates: Sequence[float],
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(list(groups), {"lr": 1.0, "decays": None})
+        self._rates = torch.tensor(rates, dtype=torch.float32)
+        self._betas, self._epsilon = betas, epsilon
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take one step."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, group)
+
+    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        shape = (-1, *[1] * (parameter.ndim - 1))
+        state, (first, second) = self.state[parameter], self._betas
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.int64)
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state["step"] += 1
+        count = int(state["step"])
+        assert parameter.grad is not None
+        state["mean"].lerp_(parameter.grad, 1 - first)
+        state["square"].mul_(second).addcmul_(parameter.grad, parameter.grad, value=1 - second)
+        rates = group["lr"] * self._rates.to(parameter.device).reshape(shape)
+        scale = (state["square"] / (1 - second**count)).sqrt().add_(self._epsilon)
+        moved = parameter - rates * (state["mean"] / (1 - first**count)) / scale
+        if group["decays"] is not None:
+            moved -= rates * torch.as_tensor(group["decays"], device=parameter.device).reshape(shape) * parameter
+        parameter.copy_(moved.where(moved.isfinite(), parameter))

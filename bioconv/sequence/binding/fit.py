@@ -29,12 +29,14 @@ from bioconv.sequence.binding.recipe import (
     train_samples,
 )
 from bioconv.sequence.binding.samples import Codes, FixedSamples
+from bioconv.sequence.binding.side_by_side import try_settings
 from bioconv.sequence.deepbind import MotifModel, load_motif_model, to_model_file
 from bioconv.sequence.nulls import null_distribution
 from bioconv.training import Run, TrainConfig
 from bioconv.training.callbacks import Callback
 from bioconv.training.distributed import local_device, process_group
 from bioconv.training.finetune import load_matching
+from bioconv.training.search import Setting
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
 
@@ -181,6 +183,24 @@ def train_binding(
     model = _model_file(network, data, plan, split, metrics["dev"], logistic, standard)
     told = (_dev_names(unseen, dev, len(found)), held_out.targets, found)
     return BindingRun(model, network, split, metrics, told, runs, calibration)
+
+
+def try_binding_settings(
+    data: BindingData, plan: BindingPlan, settings: Sequence[Setting], *, split: Split, device: str = "cpu"
+) -> list[float]:
+    """Train one network per setting side by side; return what each reached on the split's part `dev`."""
+    train, dev = split.indices(data.names, "train"), split.indices(data.names, "dev")
+    data, _ = _standardised(data, train)
+    learnt, unseen = part_negatives(data)
+    recipe = plan.recipe if plan.ranked else replace(plan.recipe, rank_scale=None)
+    return try_settings(
+        train_samples(learnt, train, recipe, plan.config.seed),
+        recipe,
+        plan.config,
+        settings,
+        validation=held_out_samples(unseen, dev, plan.config.seed + 1),
+        device=device,
+    )
 
 
 def _dev_names(data: BindingData, dev: NDArray[np.int64], count: int) -> list[str]:

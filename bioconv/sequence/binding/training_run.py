@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,13 +15,21 @@ from bioconv.errors import OptionError, OutputError, TrainingInterrupted
 from bioconv.models.model_file import write_model
 from bioconv.report.training_report import training_report
 from bioconv.sequence.binding.data import BindingData
-from bioconv.sequence.binding.fit import BindingPlan, BindingRun, make_binding_split, train_binding
+from bioconv.sequence.binding.fit import (
+    BindingPlan,
+    BindingRun,
+    make_binding_split,
+    train_binding,
+    try_binding_settings,
+)
 from bioconv.sequence.binding.run_report import run_report
+from bioconv.sequence.binding.side_by_side import can_stand_together
 from bioconv.training.callbacks import standard_callbacks
 from bioconv.training.distributed import is_first, local_device, process_group
 from bioconv.training.search import LogUniform, SearchSpace, SearchTable, Setting, Uniform, draw_settings, search
 from bioconv.training.splits import Split, read_split, write_split
 
+_TOGETHER = 8  # settings trained at once
 _SPACE: SearchSpace = {
     "learning_rate": LogUniform(5e-4, 1e-2),
     "l2": LogUniform(1e-5, 1e-1),
@@ -143,11 +152,35 @@ def _with(plan: BindingPlan, setting: Setting) -> BindingPlan:
     return replace(plan, recipe=replace(plan.recipe, network=network), config=replace(plan.config, **values))
 
 
+def _search_together(data: BindingData, plan: BindingPlan, split: Split, table: SearchTable, device: str) -> None:
+    """Try the settings that have no score yet, some at a time, on shared batches."""
+    pending = table.pending()
+    for first in range(0, len(pending), _TOGETHER):
+        chosen = pending[first : first + _TOGETHER]
+        start = time.monotonic()
+        try:
+            found = try_binding_settings(
+                data, plan, [table.settings[index] for index in chosen], split=split, device=device
+            )
+        except TrainingInterrupted as stop:
+            message = f"interrupted in setting {chosen[0] + 1} of {len(table.settings)}; those before it are in "
+            message += f"{table.path}; resume with --resume"
+            raise TrainingInterrupted(message) from stop
+        seconds = (time.monotonic() - start) / len(chosen)
+        for index, value in zip(chosen, found, strict=True):
+            table.record(index, score=value, seconds=seconds)
+            runtime.logger.info(
+                "setting %d of %d: %.4f  %s", index + 1, len(table.settings), value, table.settings[index]
+            )
+
+
 def _searched(
     data: BindingData, plan: BindingPlan, split: Split, folder: Path, count: int, device: str
 ) -> tuple[BindingPlan, SearchTable]:
-    """Return the plan with the best of random settings."""
+    """Return the plan with the best of random settings; they are trained side by side where they can be."""
     table = SearchTable(folder / "search.tsv", draw_settings(_SPACE, count, plan.config.seed))
+    if plan.start is None and can_stand_together(plan.config):
+        _search_together(data, plan, split, table, device)
 
     def score(setting: Setting, index: int) -> float:
         try:

@@ -13,9 +13,15 @@ from bioconv.evaluation import auroc
 from bioconv.models.deepbind import DeepBindConfig
 from bioconv.sequence.binding.data import BindingData, fingerprints, gc_matched_windows, padded, read_binding
 from bioconv.sequence.binding.defaults import AFFINITY_DEFAULTS, DEFAULTS
-from bioconv.sequence.binding.fit import BindingPlan, make_binding_split, train_binding, training_background
+from bioconv.sequence.binding.fit import (
+    BindingPlan,
+    make_binding_split,
+    train_binding,
+    training_background,
+    try_binding_settings,
+)
 from bioconv.sequence.binding.published import PublishedPlan, calibrate, draw_settings
-from bioconv.sequence.binding.recipe import Recipe, scores
+from bioconv.sequence.binding.recipe import Recipe, fit_network, held_out_samples, scores, train_samples
 from bioconv.sequence.deepbind import from_model_file
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.nulls import sample_scores
@@ -204,3 +210,23 @@ def test_refuses_what_cannot_be_learned_from(data, tmp_path):
     with pytest.raises(InputError, match="60 letters long, the positives 40"):
         read_binding(enough, negatives=longer)
     assert padded([encode("ACG"), encode("T")]).tolist() == [[0, 1, 2], [4, 3, 4]]
+
+
+def test_settings_tried_together_reach_what_each_reaches_alone(data):
+    """Without dropout a network learns the same beside others."""
+    rates = [(2e-3, 1e-3), (1e-2, 1e-1), (5e-3, 0.0)]
+    settings = [{"learning_rate": rate, "l2": decay, "dropout": 0.0} for rate, decay in rates]
+    plan = replace(PLAN, recipe=replace(SMALL, network=replace(SMALL.network, dropout=0.0)))
+    plan = replace(plan, config=replace(plan.config, epochs=2))
+    split = make_binding_split(data, ranked=False, seed=0)
+    together = try_binding_settings(data, plan, settings, split=split)
+    train, dev = split.indices(data.names, "train"), split.indices(data.names, "dev")
+    for reached, (rate, decay) in zip(together, rates, strict=True):
+        config = replace(plan.config, learning_rate=rate, l2=decay)
+        alone = fit_network(
+            train_samples(data, train, plan.recipe, config.seed),
+            plan.recipe,
+            config,
+            validation=held_out_samples(data, dev, config.seed + 1),
+        )
+        assert reached == pytest.approx(max(entry["auroc"] for entry in alone.run.history), abs=2e-3)
