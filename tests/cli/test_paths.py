@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from bioconv.cli.main import cli
 
@@ -57,10 +59,12 @@ def test_inputs_stay_as_they_are(folder, command, message):
 
 
 def test_what_swallows_everything_may_take_two_outputs(folder):
-    cli.main(
+    status = cli.main(
         ["predict", "x.fa", "--model", "m.safetensors", "-o", "/dev/null", "--events", "/dev/null"],
         standalone_mode=False,
     )
+    assert status == 0
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_scan_with_nothing_to_look_for(folder, monkeypatch):

@@ -25,8 +25,10 @@ _ALL_AT_ONCE = 512
 def can_stand_together(config: TrainConfig) -> bool:
     """Say whether settings can share steps: nothing in the configuration couples one network with another."""
     plain = config.optimizer == "adamw" and config.ema is None and config.clip_norm is None and not config.l1
+    # What looks at one network's weights or its progress would look at all of them as one.
+    apart = config.initialization == "default" and config.freeze == "none" and config.patience is None
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
-    return plain and alone and config.freeze == "none" and config.loss in {"bce", "mse"} and not config.label_smoothing
+    return plain and apart and alone and config.loss in {"bce", "mse"} and not config.label_smoothing
 
 
 def try_settings(

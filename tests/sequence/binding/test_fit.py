@@ -22,6 +22,7 @@ from bioconv.sequence.binding.fit import (
 )
 from bioconv.sequence.binding.published import PublishedPlan, calibrate, draw_settings
 from bioconv.sequence.binding.recipe import Recipe, fit_network, held_out_samples, scores, train_samples
+from bioconv.sequence.binding.side_by_side import can_stand_together
 from bioconv.sequence.deepbind import from_model_file
 from bioconv.sequence.fasta import encode
 from bioconv.sequence.nulls import sample_scores
@@ -230,3 +231,20 @@ def test_settings_tried_together_reach_what_each_reaches_alone(data):
             validation=held_out_samples(data, dev, config.seed + 1),
         )
         assert reached == pytest.approx(max(entry["auroc"] for entry in alone.run.history), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "coupling",
+    [
+        {"patience": 2},
+        {"clip_norm": 1.0},
+        {"ema": 0.9},
+        {"initialization": "xavier"},
+        {"l1": 0.1},
+        {"optimizer": "sgd"},
+    ],
+    ids=lambda coupling: next(iter(coupling)),
+)
+def test_settings_that_would_disturb_each_other_are_tried_apart(coupling):
+    assert can_stand_together(DEFAULTS)
+    assert not can_stand_together(replace(DEFAULTS, **coupling))
