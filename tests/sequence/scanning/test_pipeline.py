@@ -6,7 +6,6 @@ import gzip
 import itertools
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from bioconv.sequence.scanning.hits import Hit
 from bioconv.sequence.scanning.matrix import best_scores
 from bioconv.sequence.scanning.options import ScanOptions
 from bioconv.sequence.scanning.pipeline import ScanRun
+from tests.sequence.scanning.texts import random_text, write_fasta
 
 BACKGROUND = np.array([0.3, 0.2, 0.2, 0.3])
 OPTIONS = ScanOptions(p=0.01, background="0.3,0.2,0.2,0.3", threads=1)
@@ -107,22 +107,6 @@ def assert_same(found: list[Found], expected: list[Found]) -> None:
     assert [(*f[:5], f[7]) for f in found] == [(*f[:5], f[7]) for f in expected]
     for one, other in zip(found, expected, strict=True):
         assert one[5:7] == pytest.approx(other[5:7], rel=1e-9, abs=1e-9)
-
-
-def random_text(seed: int, size: int, unknown: float = 0.03) -> str:
-    rng = np.random.default_rng(seed)
-    text = rng.choice(list("ACGTacgtu"), size)
-    text[rng.random(size) < unknown] = "N"
-    return "".join(text)
-
-
-def write_fasta(path: Path, sequences: dict[str, str], wrap: int = 50) -> Path:
-    text = "".join(
-        f">{name}\n" + "".join(f"{letters[k : k + wrap]}\n" for k in range(0, len(letters), wrap))
-        for name, letters in sequences.items()
-    )
-    path.write_text(text)
-    return path
 
 
 def cut_into(patch: pytest.MonkeyPatch, block: int | None) -> None:

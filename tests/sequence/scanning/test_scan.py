@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from bioconv.sequence.motifs import Motif
 from bioconv.sequence.scanning.hits import Hit
 from bioconv.sequence.scanning.options import ScanOptions
 from bioconv.zoo import packaged
+from tests.sequence.scanning.texts import random_text, write_fasta
 
 OPTIONS = ScanOptions(p=0.01, background="0.3,0.2,0.2,0.3", threads=1)
 Found = tuple[str, str, int, int, str, float, float, str]
@@ -32,22 +32,6 @@ def keys(hits: object) -> list[Found]:
         (h.motif_id, h.sequence_name, h.start, h.end, h.strand, h.score, h.p_value, h.matched_sequence)
         for h in hits  # type: ignore[attr-defined]
     ]
-
-
-def random_text(seed: int, size: int, unknown: float = 0.03) -> str:
-    rng = np.random.default_rng(seed)
-    text = rng.choice(list("ACGTacgtu"), size)
-    text[rng.random(size) < unknown] = "N"
-    return "".join(text)
-
-
-def write_fasta(path: Path, sequences: dict[str, str], wrap: int = 50) -> Path:
-    text = "".join(
-        f">{name}\n" + "".join(f"{letters[k : k + wrap]}\n" for k in range(0, len(letters), wrap))
-        for name, letters in sequences.items()
-    )
-    path.write_text(text)
-    return path
 
 
 def test_a_palindrome_hits_both_strands_of_one_place():
