@@ -32,7 +32,13 @@ HEAVY = {
     "logomaker": {"report"},
     "matplotlib": {"report"},
     "PIL": {"images"},
-    "torch": {"runtime", "conv", "models", "training", "sequence"},
+    "tifffile": {"images"},
+    "pydicom": {"images"},
+    "nibabel": {"images"},
+    "zarr": {"images"},
+    "skimage": {"images", "segmentation"},
+    "monai": {"models"},
+    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation"},
 }
 """Heavy packages, and the rooms that may import them."""
 
