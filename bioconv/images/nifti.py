@@ -82,11 +82,12 @@ def open_nifti(path: Path, axes: str | None) -> ImageSource:
 def _load(path: Path) -> Any:
     import nibabel
 
-    try:
-        return nibabel.load(path)
-    except FileNotFoundError as error:
-        message = f"a NIfTI header whose pixels ({path.with_suffix('.img').name}) are missing; put them beside it"
-        raise InputError(message) from error
+    image: Any = nibabel.load(path)
+    pixels = Path(str(image.file_map["image"].filename))
+    if not pixels.is_file():
+        message = f"a NIfTI header whose pixels ({pixels.name}) are missing; put them beside it"
+        raise InputError(message)
+    return image
 
 
 def _layout(shape: tuple[int, ...], stored: np.dtype[Any], axes: str | None) -> tuple[tuple[int, ...], Layout, bool]:

@@ -192,7 +192,8 @@ def check_png(path: Path) -> None:
                 message = "not a readable image: a PNG without a header"
                 raise InputError(message)
             if stream.read(4) != checksum.to_bytes(4):
-                message = f"not a readable image: damaged, the checksum of its {kind.decode('latin1')} chunk is wrong; copy it again"
+                name = kind.decode("latin1")
+                message = f"not a readable image: damaged, the checksum of its {name} chunk is wrong; copy it again"
                 raise InputError(message)
             place += length + 12
 
