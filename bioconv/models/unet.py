@@ -7,6 +7,7 @@ doi 10.1007/978-3-319-46723-8_49.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -89,14 +90,14 @@ class UNet(nn.Module):
         self.config = config
         widths, convolution = config.widths, _CONVOLUTIONS[config.ndim]
         inputs = (config.channels_in, *widths[:-1])
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         doubled = 2 if config.skip == "concatenate" else 1
         self.encoder = nn.ModuleList(
             _level(config, before, width, config.encoder_convolutions)
             for before, width in zip(inputs, widths, strict=True)
         )
         self.pool = _POOLS[config.ndim](2)
-        self.drop = nn.Dropout(config.dropout) if config.ndim == 2 else nn.Dropout3d(config.dropout)
+        self.drop = nn.Dropout2d(config.dropout) if config.ndim == 2 else nn.Dropout3d(config.dropout)
         self.up = nn.ModuleList(_upsampling(config, below, width) for width, below in pairs)
         self.decoder = nn.ModuleList(
             _level(config, doubled * width, width, config.decoder_convolutions) for width, _ in pairs
