@@ -73,5 +73,7 @@ def _stain(crop: NDArray[np.float32], draw: Draw, inverted: bool) -> NDArray[np.
     shifts = np.array(draw.stain_shifts) @ np.linalg.inv(unmixed)
     density = -np.log(light).reshape(3, -1)
     changed = gains.T.astype(np.float32) @ density + shifts.astype(np.float32)[:, None]
-    light = np.exp(-changed).reshape(crop.shape).astype(np.float32, copy=False)
-    return np.subtract(1, light, dtype=np.float32) if inverted else light
+    lit: NDArray[np.float32] = np.exp(-changed).reshape(crop.shape)
+    if inverted:
+        lit = 1 - lit
+    return lit

@@ -141,6 +141,10 @@ def test_2d_is_scipys_interpolation(picture, seed):
     where += np.stack(displacement(drawn, shape))
     expected = [ndimage.map_coordinates(c, where, order=1, mode="mirror") for c in picture]
     np.testing.assert_allclose(warp_image(picture, drawn, center=center, shape=shape), expected, atol=2e-5)
+    clear = (abs(where % 1 - 0.5) > 1e-3).all(0)
+    nearest = ndimage.map_coordinates(picture[0], where, order=0, mode="mirror")
+    cut = warp_labels(picture[0], drawn, center=center, shape=shape)
+    np.testing.assert_array_equal(cut[clear], nearest[clear])
 
 
 @pytest.mark.parametrize("seed", range(3))
