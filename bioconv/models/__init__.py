@@ -13,6 +13,9 @@ ARCHITECTURES = {
     "unet": "bioconv.models.unet:UNet",
 }
 
+SEGMENTERS = ("unet",)
+"""Those of them that give a map of probabilities of the size of the image."""
+
 
 def model_class(name: str) -> Any:
     """Return the `nn.Module` class of an architecture.

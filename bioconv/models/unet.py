@@ -83,6 +83,7 @@ def published_unet(channels_in: int = 1, outputs: int = 2, *, ndim: int = 2, bat
 class UNet(nn.Module):
     """An encoder that halves, a decoder that doubles, and what each level saw handed across."""
 
+    config_class = UNetConfig
     head_names = ("head", "deep_heads")
 
     def __init__(self, config: UNetConfig) -> None:
