@@ -180,11 +180,11 @@ def rim_weights(labels: NDArray[Any], *, rim: float = RIM) -> Floats:
 def outlines(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Return the pixels of an image of labels (Y, X) that have a neighbour of another label, beside or below."""
     edge = np.zeros(labels.shape, np.bool_)
-    for axis in (0, 1):
-        ahead, behind = ((slice(1, None), slice(None))[:: 1 - 2 * axis], (slice(None, -1), slice(None))[:: 1 - 2 * axis])
-        differs = labels[ahead] != labels[behind]
-        edge[ahead] |= differs
-        edge[behind] |= differs
+    down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
     return edge
 
 
