@@ -172,7 +172,7 @@ class Manifest:
         same = (known.sha256, dict(known.models), dict(known.settings)) == (
             wanted.sha256, dict(wanted.models), json.loads(json.dumps(dict(wanted.settings))),
         )  # fmt: skip
-        written = {one.kind for one in known.outputs} | set(known.facts.get("empty_kinds", ()))
+        written = {one.kind for one in known.outputs}
         if not same or not set(kinds) <= written:
             return None
         return known if all(self.intact(one) for one in known.outputs) else None
