@@ -90,3 +90,12 @@ def score(folder: Path, segment: Callable[[Path], Labels]) -> ApTable:
         (segment(folder / "images" / f"{row['id']}.png"), read_mask(folder / "labels" / f"{row['id']}.png"))
         for row in rows_of(folder, "test")
     )
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["table"]:
+        write_table(Path(words[1]), Path(words[2]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
