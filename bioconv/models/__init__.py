@@ -8,7 +8,13 @@ from typing import Any
 from bioconv.errors import ModelError
 
 # A class is imported when asked for (most need torch), and only from this table: never by a name in a file.
-ARCHITECTURES = {"deepbind": "bioconv.models.deepbind:DeepBind"}
+ARCHITECTURES = {
+    "deepbind": "bioconv.models.deepbind:DeepBind",
+    "unet": "bioconv.models.unet:UNet",
+}
+
+SEGMENTERS = ("unet",)
+"""Those of them that give a map of probabilities of the size of the image."""
 
 
 def model_class(name: str) -> Any:
