@@ -47,7 +47,9 @@ class Objective:
             "instances": self.labels == INSTANCE_MAPS, "binary": len(self.labels) == 1, "classes": len(self.labels) > 1
         }  # fmt: skip
         if not fits.get(self.kind, False):
-            message = f"kind {self.kind!r} with labels {self.labels}: expected one of {', '.join(KINDS)} with its labels"
+            message = (
+                f"kind {self.kind!r} with labels {self.labels}: expected one of {', '.join(KINDS)} with its labels"
+            )
             raise ModelError(message)
 
     @property
@@ -103,5 +105,3 @@ def _resized(targets: Tensor, like: Tensor) -> Tensor:
     if targets.shape[1:] == size:
         return targets
     return functional.interpolate(targets[:, None].double(), size, mode="nearest")[:, 0].to(targets.dtype)
-
-

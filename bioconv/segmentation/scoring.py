@@ -92,7 +92,9 @@ def pooled(scores: Sequence[ImageScore], objective: Objective) -> float:
     return float(_ratio(_counts(scores).sum(0), objective))
 
 
-def pooled_interval(scores: Sequence[ImageScore], objective: Objective, *, count: int = 2000, seed: int = 0) -> Interval:
+def pooled_interval(
+    scores: Sequence[ImageScore], objective: Objective, *, count: int = 2000, seed: int = 0
+) -> Interval:
     """Return the pooled score with its 95 % interval, images drawn again."""
     counts = _counts(scores)
     rng = np.random.default_rng(seed)
