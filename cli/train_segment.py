@@ -49,6 +49,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model.")
 @click.option("--architecture", default="unet", show_default=True, metavar="NAME", help="Network; see docs/segmentation.md.")
 @click.option("--widths", callback=_numbers, metavar="16,32,...", help="Channels of each level of a U-Net.")
+@click.option("--decoder-convolutions", type=click.IntRange(min=1), help="Convolutions per level on the way up.  [1]")
 @click.option("--deep-supervision", is_flag=True, help="Levels below the last learn from the masks too.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of the deepest features dropped.")
 @click.option("--patch", type=click.IntRange(min=8), help="Side of a patch in pixels.  [128]")
@@ -141,7 +142,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> Segm
         raise OptionError(message)
     changed = {"polarity": given["polarity"], "per_channel": given["per_channel"]}
     patches = {"size": given["patch"]} | {name: given[name] for name in ("per_epoch", "foreground", "balance")}
-    network = {"widths": given["widths"], "dropout": given["dropout"]}
+    network = {name: given[name] for name in ("widths", "dropout", "decoder_convolutions")}
     network["deep_supervision"] = given["deep_supervision"] or None
     return SegmentationPlan(
         architecture=given["architecture"],

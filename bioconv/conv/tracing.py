@@ -111,7 +111,12 @@ class Trace(TorchDispatchMode):
             others = tuple(tensor for tensor in tensors if self.grid(tensor) is None)
             call = Call(func.overloadpacket.__name__, args, options, grids, others, result)
             grid = self._rule(call.name, torch.Tag.pointwise in func.tags)(call)
-            for tensor in _tensors([result]):
+            first, *rest = _tensors([result])
+            if not _fits(first, grid):
+                message = f"gives {tuple(first.shape)} by the operation {call.name} called in a way that is not known"
+                raise NotLocalError(message)
+            # What does not fit is what a normalisation hands to its gradient.
+            for tensor in [first, *(tensor for tensor in rest if _fits(tensor, grid))]:
                 self._known[id(tensor)] = tensor, grid
         return result
 
@@ -141,6 +146,12 @@ class Trace(TorchDispatchMode):
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def _fits(tensor: Tensor, grid: Grid) -> bool:
+    """Compare the sizes that torch gave with those the rule says."""
+    last = tensor.ndim - 1
+    return all(dim <= last and tensor.shape[dim] == axis.size for dim, axis in zip(grid.dims, grid.axes, strict=True))
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -288,5 +288,6 @@ RULES: dict[str, Rule] = {
     **{f"{kind}_pad{n}d": _MIRROR for kind in ("reflection", "replication") for n in (1, 2, 3)},
     **dict.fromkeys(("bernoulli", "bernoulli_", "native_dropout"), _RANDOM),
     **dict.fromkeys(("bmm", "mm", "matmul", "baddbmm"), _ATTENTION),
-    **dict.fromkeys(("copy_", "new_empty"), _refused("writes into parts of a feature map (circular padding does)")),
+    "copy_": _refused("writes into parts of a feature map"),
+    "new_empty": _refused("is a dropout in training mode (call eval() first), or pads an image with itself"),
 }
