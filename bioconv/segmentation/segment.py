@@ -183,9 +183,7 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not is_image_folder(path)
 
 
-def _segment_array(
-    segmenter: Segmenter, pixels: NDArray[Any], spacing: tuple[float, float] | None
-) -> Segmentation:
+def _segment_array(segmenter: Segmenter, pixels: NDArray[Any], spacing: tuple[float, float] | None) -> Segmentation:
     axes = segmenter.choices.axes or ("YX" if pixels.ndim == 2 else None)
     if axes is None:
         message = f"an array of shape {pixels.shape}: say which axis is which with axes, such as 'ZYX' or 'YXC'"
@@ -211,9 +209,7 @@ def _segment(segmenter: Segmenter, opened: Callable[[], ImageSource], path: str)
         result.close()
 
 
-def _in_memory(
-    segmenter: Segmenter, result: Segmented, path: str, opened: Callable[[], ImageSource]
-) -> Segmentation:
+def _in_memory(segmenter: Segmenter, result: Segmented, path: str, opened: Callable[[], ImageSource]) -> Segmentation:
     assert result.probabilities is not None
     uncertainty = None if result.uncertainty is None else result.all_maps(result.uncertainty)[0]
     return Segmentation(
