@@ -98,8 +98,12 @@ class Segmented:
         Of the image; its spacing may come from `pixel_size`.
     labels : ArrayStore
         (1, frames * rows, ...): the frames of `view` below each other.
+    maps : tuple of str
+        Names of the model's maps.
     objects : int or None
         Number of objects, of a model that finds them.
+    highest : int
+        Largest label there may be.
     covered : list of int
         Pixels of each frame that are not background.
     probabilities, uncertainty : ArrayStore or None
@@ -112,7 +116,9 @@ class Segmented:
     view: View
     contrast: Contrast
     labels: ArrayStore
+    maps: tuple[str, ...] = ()
     objects: int | None = None
+    highest: int = 0
     covered: list[int] = field(default_factory=list)
     probabilities: ArrayStore | None = None
     uncertainty: ArrayStore | None = None
@@ -134,6 +140,26 @@ class Segmented:
         """Return some rows of a frame's labels."""
         start = frame * self.view.shape[0]
         return self.labels.rows(slice(start + rows.start, start + rows.stop))[0]
+
+    @property
+    def shown(self) -> int:
+        """The frame that an overlay shows: the one with the most foreground."""
+        return int(np.argmax(self.covered))
+
+    @property
+    def shown_volume_plane(self) -> int | None:
+        """Of a frame that is a volume, the plane that an overlay shows."""
+        if len(self.view.shape) == 2:
+            return None
+        planes = range(self.view.shape[0])
+        covered = [np.count_nonzero(self.label_rows(self.shown, slice(at, at + 1))) for at in planes]
+        return int(np.argmax(covered))
+
+    def shown_plane(self) -> dict[str, int]:
+        """Return the number, along each axis, of the plane that an overlay shows."""
+        found = dict(zip(self.view.lead, self.view.frames[self.shown], strict=True))
+        plane = self.shown_volume_plane
+        return found if plane is None else {**found, "Z": plane}
 
     def all_labels(self) -> Labels:
         """Return all labels, shape `label_shape`."""
@@ -269,7 +295,8 @@ class Segmenter:
         shape = (len(view.frames) * view.shape[0], *view.shape[1:])
         info = with_pixel_size(view.info, self.choices.pixel_size)
         kind = np.int32 if self.kind == "instances" else np.uint8
-        result = Segmented(info, view, contrast, ArrayStore(1, shape, kind, folder=folder), warnings=warnings)
+        result = Segmented(info, view, contrast, ArrayStore(1, shape, kind, folder=folder), self.model.labels)
+        result.warnings = warnings
         if self.keep_probabilities:
             result.probabilities = ArrayStore(len(self.model.labels), shape, np.uint8, folder=folder)
         if self.choices.uncertainty is not None:
@@ -350,8 +377,10 @@ class Segmenter:
         view, choices = result.view, self.choices
         if choices.stitch_z is not None and "Z" in view.lead:
             highest = stitch_stacks(result.labels, result.info.sizes["Z"], view.shape, choices.stitch_z)
+        result.highest = max(1, len(self.model.labels) - 1)
         if self.kind == "instances":
             result.objects = renumber(result.labels, view.shape, highest, drop_border=choices.drop_border)
+            result.highest = result.objects
         for number in range(len(view.frames)):
             result.covered.append(
                 sum(int(np.count_nonzero(result.label_rows(number, rows))) for rows in _label_strips(view.shape))
