@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from bioconv.conv.arithmetic import Geometry
+from bioconv.conv.geometry import network_geometry
 from bioconv.errors import ModelError
 from bioconv.models import SEGMENTERS, model_class
 from bioconv.models.model_file import ModelFile, read_model, to_bytes
@@ -72,6 +75,14 @@ class SegmentationModel:
     def inputs(self) -> tuple[str, ...]:
         """Names of the channels it reads."""
         return self.preprocessing.inputs
+
+    @cached_property
+    def geometry(self) -> Geometry | None:
+        """What exact tiles need; None for a network that sees the whole image at once."""
+        try:
+            return network_geometry(self.network, ndim=self.ndim, channels=len(self.inputs))
+        except ModelError:
+            return None
 
     @property
     def stride(self) -> int:

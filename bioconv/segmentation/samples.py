@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bioconv.images.augmentation import Augmentation, change_intensity, draw, warp_image, warp_labels
 from bioconv.segmentation.data import LabelledImage
 from bioconv.segmentation.objective import Objective
-from bioconv.segmentation.preprocessing import Preprocessing
+from bioconv.segmentation.preprocessing import COLOUR, Preprocessing
 from bioconv.segmentation.targets import instance_targets
 from bioconv.training.data import Batch
 from bioconv.training.draws import sample_keys
@@ -78,8 +78,9 @@ class PatchSamples:
         seed: int = 0,
     ) -> None:
         self._objective, self._plan, self._seed = objective, plan, seed
-        self._augmentation = Augmentation() if augmentation is None else augmentation
         self._inputs = len(preprocessing.inputs)
+        chosen = Augmentation() if augmentation is None else augmentation
+        self._augmentation = chosen if self._inputs == len(COLOUR) else replace(chosen, stain=0.0)
         self._ready = [_prepared(image, objective, preprocessing, plan) for image in images]
         self._share = np.cumsum(_weights([image.pair.stratum for image in images], plan.balance))
         self._names = [image.name for image in images]
@@ -132,8 +133,11 @@ class PatchSamples:
         if ready.points and rng.random() < self._plan.foreground:
             points = ready.points[rng.integers(len(ready.points))]
             middle = points[rng.integers(len(points))] + rng.uniform(-0.25, 0.25, points.shape[1]) * self._plan.size
-            return tuple(float(place) for place in middle)
-        return tuple(float(rng.uniform(0, size - 1)) for size in ready.labels.shape)
+        else:
+            middle = rng.uniform(0, 1, ready.labels.ndim) * (np.array(ready.labels.shape) - 1)
+        # Whole pixels: a patch that is not turned or zoomed is a piece of the image, not an interpolation.
+        half = (self._plan.size - 1) / 2 % 1
+        return tuple(float(np.floor(place)) + half for place in middle)
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         if self._objective.kind == "classes":

@@ -1,0 +1,100 @@
+"""Opening images of any format that is read: the one way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bioconv.errors import InputError
+from bioconv.images.axes import CANONICAL
+from bioconv.images.failures import reading
+from bioconv.images.formats import image_format
+from bioconv.images.image import Image, ImageSource, check_info
+
+ImagePath = str | Path | Sequence[str | Path]
+"""A file, a folder with one DICOM series or an OME-Zarr, or the files of one DICOM series."""
+
+
+def open_image(path: ImagePath, *, axes: str | None = None) -> ImageSource:
+    """Open an image; its pixels are read when asked for.
+
+    The format is that of the first bytes, whatever the name. Pixels are as stored: integers stay integers of
+    their width, real numbers become float32, transparency is left out, palettes become colours, and pictures
+    are turned as their EXIF tag says. DICOM values follow the standard; see :mod:`bioconv.images.dicom`.
+
+    Parameters
+    ----------
+    path
+        A file, a folder with one DICOM series or an OME-Zarr, or the files of one DICOM series.
+    axes
+        One letter per axis of the file's array (T, C, Z, Y, X; S for colour), where the file does not say;
+        it overrules what the file says where the number of axes is the same.
+
+    Raises
+    ------
+    InputError
+        If the file is no image that can be read right, or which axis is which is not clear. The message starts
+        with the path and says what to do.
+    MissingDependencyError
+        If a package that reads this file is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/cells.npy", np.zeros((60, 80), np.uint16))
+    ...     with open_image(f"{folder}/cells.npy") as image:
+    ...         print(image.info.axes, image.info.shape, image.info.dtype, image.info.spacing)
+    YX (60, 80) uint16 None
+    """
+    return open_source(path, axes=axes)
+
+
+def read_image(path: ImagePath, *, axes: str | None = None) -> Image:
+    """Read a whole image into memory; see :func:`open_image`."""
+    with open_source(path, axes=axes) as source:
+        return Image(source.info, source.read())
+
+
+def open_source(path: ImagePath, *, axes: str | None = None, indices: bool = False) -> ImageSource:
+    """Open an image, or with `indices` a label mask: palettes' numbers, pages of any meaning as planes."""
+    if axes is not None and (set(axes.upper()) - set(CANONICAL + "S") or not {"Y", "X"} <= set(axes.upper())):
+        message = f"{path}: axes {axes}; expected letters of T, C, Z, Y, X (S for colour), with Y and X"
+        raise InputError(message)
+    if not isinstance(path, (str, Path)):
+        return _open_files([Path(entry) for entry in path], axes)
+    path = Path(path)
+    kind = ""
+    with reading(path, "file"):
+        kind = image_format(path)
+    with reading(path, kind):
+        source = _open(path, kind, axes, indices=indices)
+        try:
+            check_info(source.info)
+        except InputError:
+            source.close()
+            raise
+    return source
+
+
+def _open(path: Path, kind: str, axes: str | None, *, indices: bool) -> ImageSource:
+    if kind in ("png", "jpeg", "bmp", "gif"):
+        from bioconv.images.raster import open_raster
+
+        return open_raster(path, kind, axes, indices=indices)
+    if kind == "tiff":
+        from bioconv.images.tiff import open_tiff
+
+        return open_tiff(path, axes, indices=indices)
+    if kind == "npy":
+        from bioconv.images.npy import open_npy
+
+        return open_npy(path, axes, indices=indices)
+    message = f"format {kind} is not read yet"
+    raise InputError(message)
+
+
+def _open_files(paths: list[Path], axes: str | None) -> ImageSource:
+    message = f"{paths[0]}: series are not read yet"
+    raise InputError(message)
