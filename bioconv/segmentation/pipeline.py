@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError, OptionError
 from bioconv.images.image import ImageInfo, ImageSource
 from bioconv.segmentation.channels import choose_channels
-from bioconv.segmentation.instances import InstanceSettings, split_instances
+from bioconv.segmentation.instances import InstanceSettings, split_instances, split_large
 from bioconv.segmentation.labelling import drop_small_parts, renumber, stitch_stacks
-from bioconv.segmentation.large_instances import split_large
 from bioconv.segmentation.maps import Maps, Member, check_ensemble, passes_of, to_bytes
 from bioconv.segmentation.memory import MemoryPlan, plan_memory, resident_bytes
 from bioconv.segmentation.overlay import Contrast
@@ -213,12 +212,6 @@ class Segmenter:
             self.resources.max_memory, taken=resident_bytes(), shape=view.shape, frames=len(view.frames),
             result_bytes=labels + kept, channels=len(channels),
         )  # fmt: skip
-        if memory.frame_on_disk and self.model.ndim == 3 and self.kind == "instances":
-            message = (
-                f"{info.path}: a volume of {' x '.join(map(str, view.shape))} is split into objects as a whole, for "
-                f"which --max-memory {self.resources.max_memory / 1e9:g}GB is too little; raise it, or crop the volume"
-            )
-            raise InputError(message)
         if memory.results_on_disk and self.choices.stitch_z is not None:
             message = f"{info.path}: --stitch-z needs the labels of a whole stack in memory; raise --max-memory"
             raise InputError(message)
@@ -237,7 +230,8 @@ class Segmenter:
         view, memory, scales, warnings = self.plan(source)
         sample = view.sample()
         members = [
-            self._member(runner, sample, view, scale, memory) for runner, scale in zip(self.runners, scales, strict=True)
+            self._member(runner, sample, view, scale, memory)
+            for runner, scale in zip(self.runners, scales, strict=True)
         ]
         result = self._result(view, memory, Contrast.of(sample, together=source.info.rgb), warnings)
         try:
@@ -301,7 +295,7 @@ class Segmenter:
                 top = max(top, int(labels.max(initial=0)))
                 result.labels.write(_below(first, rows, shape), labels[None])
 
-            split_large(maps.rows, write, (shape[0], shape[1]), settings, max_bytes=memory.budget // 2)
+            split_large(maps.rows, write, shape, settings, max_bytes=memory.budget // 2)
             return top
         labels = split_instances(maps.rows(slice(0, shape[0])), settings)
         top = highest + int(labels.max(initial=0))
@@ -330,7 +324,7 @@ class Segmenter:
         own, choices = self.model.settings, self.choices
         smallest = max(1, round(own.min_size / math.prod(scale))) if choices.min_size is None else choices.min_size
         foreground = own.foreground if choices.threshold is None else choices.threshold
-        return replace(own, min_size=smallest, foreground=foreground)
+        return replace(own, min_size=smallest, foreground=foreground, drop_border=False)  # planes are joined first
 
     def _keep(self, result: Segmented, number: int, maps: Maps, review: ReviewSum) -> None:
         """Copy what is wanted of a frame's maps, and count its uncertainty."""
