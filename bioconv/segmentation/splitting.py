@@ -84,7 +84,7 @@ def to_levels(maps: NDArray[Any]) -> Maps:
     if maps.dtype.kind != "f" or not (maps.size == 0 or (maps.min() >= 0 and maps.max() <= 1)):
         message = f"maps of {maps.dtype}; expected uint8, or floating-point numbers between 0 and 1"
         raise InputError(message)
-    return np.rint(maps * LEVELS).astype(np.uint8)
+    return np.asarray(np.rint(maps * LEVELS), np.uint8)
 
 
 def split_graph(graph: PixelGraph, distance: Maps, contact: Maps, settings: InstanceSettings) -> Ints:
