@@ -17,7 +17,7 @@ from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.instances import InstanceSettings, split_instances, split_large
 from bioconv.segmentation.labelling import drop_small_parts, renumber, stitch_stacks
 from bioconv.segmentation.maps import Maps, Member, check_ensemble, passes_of, to_bytes
-from bioconv.segmentation.memory import MemoryPlan, plan_memory, resident_bytes
+from bioconv.segmentation.memory import MemoryPlan, left_over, plan_memory, resident_bytes
 from bioconv.segmentation.overlay import Contrast
 from bioconv.segmentation.rescaling import scaled_shape
 from bioconv.segmentation.running import Runner
@@ -205,6 +205,7 @@ class Segmenter:
         self.kind = self.model.kind
         self.passes = passes_of(choices.uncertainty, runners, seed=choices.seed)
         _check_choices(choices, self.kind, self.model.ndim)
+        left_over(resources.max_memory, resident_bytes())
 
     @property
     def runs(self) -> int:

@@ -159,3 +159,11 @@ def draw(result: Segmented, largest: int) -> NDArray[np.uint8]:
 def _write_bytes(path: Path, data: bytes) -> None:
     with open_output(path) as stream:
         stream.write(data)
+
+
+def _write_measurements(result: Segmented, path: Path) -> None:
+    raise NotImplementedError
+
+
+def _write_rois(result: Segmented, path: Path, form: str | None) -> None:
+    raise NotImplementedError
