@@ -75,11 +75,11 @@ def image_format(path: Path) -> str:
     if packed:
         head = _unpacked_head(path)
     else:
+        if head[128:132] == b"DICM":  # first: its preamble may hold a TIFF header
+            return "dicom"
         for magic, name in _MAGIC:
             if head.startswith(magic):
                 return name
-        if head[128:132] == b"DICM":
-            return "dicom"
     return _by_content(path, head, packed=packed)
 
 

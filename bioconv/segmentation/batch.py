@@ -111,7 +111,7 @@ class Batch:
             raise
         except Exception as error:
             runtime.logger.debug("%s", item.source, exc_info=True)
-            record = replace(wanted, reason=_reason(item, error))
+            record = replace(wanted, reason=failure_reason(item, error))
         return self._note(item, record, begin)
 
     def _segment(self, item: Item, wanted: Record, progress: Callable[[], object]) -> Record:
@@ -192,7 +192,8 @@ def _hash(item: Item) -> str:
         raise InputError(message) from error
 
 
-def _reason(item: Item, error: Exception) -> str:
+def failure_reason(item: Item, error: Exception) -> str:
+    """Return what to say of an image that could not be segmented."""
     if isinstance(error, BioconvError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -244,5 +245,3 @@ def check_output(output: Path, items: Sequence[Item], given: Sequence[Path]) -> 
     if place in folders and not (place / NAME).is_file():
         message = f"-o {output} holds images that are read; give a folder of its own"
         raise OptionError(message)
-
-

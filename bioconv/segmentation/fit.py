@@ -151,9 +151,7 @@ def train_segmentation(
     """
     split = make_segmentation_split(data, plan.config.seed) if split is None else split
     check_split(split, fingerprints={image.name: _fingerprint(image) for image in data.images})
-    train, dev = (
-        tuple(data.images[place] for place in split.indices(data.names, part)) for part in ("train", "dev")
-    )
+    train, dev = (tuple(data.images[place] for place in split.indices(data.names, part)) for part in ("train", "dev"))
     if not train or not dev:
         message = f"the split has {len(train)} images in train and {len(dev)} in dev; both are needed"
         raise InputError(message)
@@ -292,5 +290,3 @@ def _diameter(images: Sequence[LabelledImage]) -> float | None:
     size = float(np.median(areas))
     ball = images[0].labels.ndim == 3
     return round((6 * size / np.pi) ** (1 / 3) if ball else (4 * size / np.pi) ** 0.5, 2)
-
-

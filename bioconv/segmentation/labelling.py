@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.segmentation.stitching import stitch_planes
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.views import strip_height
 
@@ -41,9 +40,7 @@ def border_values(labels: NDArray[Any]) -> NDArray[Any]:
     return np.unique(np.concatenate(sides))
 
 
-def renumber(
-    labels: ArrayStore, shape: tuple[int, ...], highest: int, *, drop_border: bool = False
-) -> int:
+def renumber(labels: ArrayStore, shape: tuple[int, ...], highest: int, *, drop_border: bool = False) -> int:
     """Number the objects of a store from 1 in the order of their numbers, and return how many there are.
 
     Parameters
@@ -99,6 +96,8 @@ def stitch_stacks(labels: ArrayStore, planes: int, shape: tuple[int, ...], iou: 
     shape : tuple of int
         Of a plane.
     """
+    from bioconv.segmentation.stitching import stitch_planes
+
     height, width = shape
     highest = 0
     for first in range(0, labels.shape[0], planes * height):

@@ -17,11 +17,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bioconv import runtime
 from bioconv.conv.arithmetic import Geometry
-from bioconv.conv.blending import run_blended
 from bioconv.conv.geometry import network_geometry
 from bioconv.conv.tiling import run_tiled, tile_for_memory
 from bioconv.errors import ModelError
-from bioconv.models.folding import fold_batch_norm
+from bioconv.models.folding import for_inference
 from bioconv.segmentation.model import SegmentationModel
 from bioconv.segmentation.stores import Window
 
@@ -52,7 +51,7 @@ class Runner:
     @classmethod
     def of(cls, model: SegmentationModel) -> Runner:
         """Prepare a model; one that cannot be tiled exactly is told of by a warning."""
-        folded = replace(model, network=fold_batch_norm(model.network))
+        folded = replace(model, network=for_inference(model.network))
         channels = len(model.inputs)
         try:
             geometry = network_geometry(folded.network, ndim=model.ndim, channels=channels)
@@ -85,6 +84,8 @@ class Runner:
     ) -> None:
         """Run the model over prepared pixels; `write` gets every pixel once, as probabilities."""
         if self.geometry is None:
+            from bioconv.conv.blending import run_blended
+
             run_blended(self.model.maps, read, write, shape=shape, window=tile)
         else:
             run_tiled(self.model.maps, read, write, shape=shape, geometry=self.geometry, tile=tile)

@@ -13,6 +13,7 @@ from bioconv.evaluation.objects import match_objects
 from bioconv.evaluation.resampling import interval_of
 from bioconv.segmentation.data import LabelledImage
 from bioconv.segmentation.instances import InstanceSettings, split_instances
+from bioconv.segmentation.splitting import USUAL
 from bioconv.segmentation.objective import Objective
 
 Floats = NDArray[np.float32]
@@ -32,7 +33,7 @@ class Decision:
     """
 
     threshold: float = 0.5
-    instances: InstanceSettings = InstanceSettings()
+    instances: InstanceSettings = USUAL
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ def pooled(scores: Sequence[ImageScore], objective: Objective) -> float:
     return float(_ratio(_counts(scores).sum(0), objective))
 
 
-def pooled_interval(scores: Sequence[ImageScore], objective: Objective, *, count: int = 2000, seed: int = 0) -> Interval:
+def pooled_interval(
+    scores: Sequence[ImageScore], objective: Objective, *, count: int = 2000, seed: int = 0
+) -> Interval:
     """Return the pooled score with its 95 % interval, images drawn again."""
     counts = _counts(scores)
     rng = np.random.default_rng(seed)
@@ -144,9 +147,10 @@ def choose_decision(
     else:
         own = usual.instances
         choices = [usual] + [
-            replace(usual, instances=replace(own, foreground=foreground, seed=seed))
+            replace(usual, instances=replace(own, foreground=foreground, depth=depth, touch=touch))
             for foreground in (0.4, 0.5, 0.6, 0.7)
-            for seed in (0.4, 0.5, 0.6, 0.7)
+            for depth in (0.05, 0.1, 0.2)
+            for touch in (0.05, 0.1, 0.2, 0.3, 0.5)
         ]
     found = []
     for choice in choices:

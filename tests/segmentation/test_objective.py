@@ -28,9 +28,11 @@ def test_loss_of_instances_is_its_three_parts():
     logits = torch.randn(4, 3, 6, 7, generator=generator)
     targets = torch.rand(4, 3, 6, 7, generator=generator)
     targets[:, [0, 2]] = targets[:, [0, 2]].round()
-    by_hand = 2 * entropy(logits[:, 1], targets[:, 1])
-    for place in (0, 2):
-        by_hand = by_hand + dice_loss(logits[:, place], targets[:, place]) + entropy(logits[:, place], targets[:, place])
+    weights = 1 + 4 * targets[:, 2]
+    contact = functional.binary_cross_entropy_with_logits(logits[:, 2], targets[:, 2], weights, reduction="none")
+    distance = (logits[:, 1].sigmoid() - targets[:, 1]).abs().flatten(1).mean(1)
+    by_hand = dice_loss(logits[:, 0], targets[:, 0]) + entropy(logits[:, 0], targets[:, 0]) + 2 * distance
+    by_hand = by_hand + contact.flatten(1).mean(1)
     loss = Objective("instances", INSTANCE_MAPS).loss(CONFIG)
     torch.testing.assert_close(loss(logits, targets), by_hand)
 
