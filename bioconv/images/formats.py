@@ -10,7 +10,7 @@ from bioconv.errors import InputError
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".btf", ".tf8", ".tf2", ".svs", ".dcm", ".dicom", ".ima",
-    ".nii", ".nii.gz", ".mgh", ".mgz", ".npy", ".zarr",
+    ".nii", ".nii.gz", ".hdr", ".mgh", ".mgz", ".npy", ".zarr",
 )  # fmt: skip
 """Of the files that a folder is searched for; DICOM files are found without one too."""
 
@@ -47,6 +47,12 @@ def image_suffix(path: Path) -> str:
     """Return the suffix of a name in lower case; ".nii.gz" is one."""
     name = path.name.lower()
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
+
+
+def image_stem(path: Path) -> str:
+    """Return a name without its suffix; ".nii.gz" and ".ome.tif" are one."""
+    stem = path.name[: len(path.name) - len(image_suffix(path))]
+    return stem[:-4] if stem.lower().endswith(".ome") else stem
 
 
 def refusal(path: Path) -> str | None:

@@ -99,9 +99,13 @@ def _open(path: Path, kind: str, axes: str | None, *, indices: bool) -> ImageSou
         from bioconv.images.nifti import open_nifti
 
         return open_nifti(path, axes)
+    if kind == "zarr":
+        from bioconv.images.zarr import open_zarr
+
+        return open_zarr(path, axes)
     if kind == "series":
         return _open_files(_series_files(path), axes)
-    message = f"format {kind} is not read yet"
+    message = f"format {kind} is not read"
     raise InputError(message)
 
 

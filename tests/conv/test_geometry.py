@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from bioconv.conv.arithmetic import Geometry, Layer, receptive_field
