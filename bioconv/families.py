@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bioconv import runtime
 from bioconv.errors import OptionError
-from bioconv.sequence.binding.data import BindingData, read_binding
-from bioconv.sequence.binding.defaults import AFFINITY_DEFAULTS, DEFAULTS
-from bioconv.sequence.binding.fit import BindingPlan, BindingRun, train_binding
-from bioconv.sequence.binding.recipe import Recipe, network_like
-from bioconv.sequence.binding.training_run import train_to_file
 from bioconv.sequence.deepbind import MotifModel, load_motif_model
 from bioconv.training.config import TrainConfig
 from bioconv.zoo import resolve
 
-FAMILIES = ("deepbind",)
-_OF_PLAN = ("ranked", "refit", "published", "name", "licence", "citation")
-_OF_FILES = ("split_file", "search_count", "resume", "events", "reference")
+if TYPE_CHECKING:
+    from bioconv.segmentation.fit import SegmentationPlan, SegmentationRun
+    from bioconv.segmentation.model import SegmentationModel
+    from bioconv.sequence.binding.fit import BindingRun
+    from bioconv.sequence.binding.recipe import Recipe
 
 
 def train(
     family: str,
-    data: str | PathLike[str] | BindingData,
+    data: Any,
     *,
     output: str | PathLike[str] | None = None,
     init: str | PathLike[str] | None = None,
     config: TrainConfig | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | SegmentationPlan | None = None,
     **choices: Any,
-) -> BindingRun:
+) -> BindingRun | SegmentationRun:
     """Train a model.
 
     Parameters
     ----------
     family : str
-        `deepbind`.
-    data : path or BindingData
-        What `bioconv train deepbind` takes, or what `read_binding` gave.
+        `deepbind` or `segment`.
+    data
+        `deepbind`: the file that `bioconv train deepbind` takes, or what `read_binding` gave. `segment`: a table,
+        two folders (images, masks), or what `segmentation.data.read_data` gave.
     output : path, optional
         Where to write the model; its folder `NAME.run/` is put beside it.
     init : name or path, optional
         Model whose weights to start from.
     config : TrainConfig, optional
         How to train; default: the family's.
-    recipe : Recipe, optional
-        Network and sampling; default: the family's, with the network of `init`.
+    recipe : Recipe or SegmentationPlan, optional
+        Network, sampling and the like; default: the family's, with the network of `init`.
     **choices
-        `device` (`auto`); further fields of `BindingPlan`: `ranked`, `refit`, `published`, `name`, `licence`,
-        `citation`; with `output` those of `train_to_file`: `split_file`, `search_count`, `resume`, `events`,
-        `reference`.
+        `device` (`auto`), `name`, `licence`, `citation`; with `output` also `split_file`, `resume`, `events`. Of
+        `deepbind` further fields of `BindingPlan` (`ranked`, `refit`, `published`) and, with `output`,
+        `search_count` and `reference`; of `segment` the fields of `segmentation.data.Reading`.
 
     Returns
     -------
-    BindingRun
-        `model` (the model file), `network`, `metrics`, `split`, `runs`.
+    BindingRun or SegmentationRun
+        `model` (the model file), `network`, `metrics`, `split`.
 
     Raises
     ------
@@ -65,29 +65,14 @@ def train(
     if family not in FAMILIES:
         message = f"family {family!r} is not known; known are {', '.join(FAMILIES)}"
         raise OptionError(message)
-    known = {"device", *_OF_PLAN, *(() if output is None else _OF_FILES)}
-    if odd := sorted(set(choices) - known):
-        message = f"choices {', '.join(odd)} are not known here; known are {', '.join(sorted(known))}"
-        raise OptionError(message)
-    start = None if init is None else resolve(fspath(init))
-    given = data if isinstance(data, BindingData) else read_binding(fspath(data))
-    of_plan = {name: choices[name] for name in _OF_PLAN if name in choices}
     if output is not None:
-        of_plan = {"name": Path(output).stem} | of_plan
-    plan = BindingPlan(
-        recipe=recipe or (Recipe() if start is None else Recipe(network=network_like(start))),
-        config=config or (DEFAULTS if given.values is None else AFFINITY_DEFAULTS),
-        start=start,
-        **of_plan,
-    )
-    device = runtime.device_name(choices.get("device", "auto"))
-    if output is None:
-        return train_binding(given, plan, device=device)
-    of_files = {name: choices[name] for name in _OF_FILES if name in choices}
-    return train_to_file(given, plan, Path(output), device=device, **of_files)
+        choices = {"name": Path(output).stem} | choices
+    start = None if init is None else Path(resolve(fspath(init)))
+    target = None if output is None else Path(output)
+    return FAMILIES[family](data, target, start, config, recipe, choices)
 
 
-def load_model(name: str | PathLike[str]) -> MotifModel:
+def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel:
     """Open a model by name or file.
 
     Raises
@@ -95,4 +80,82 @@ def load_model(name: str | PathLike[str]) -> MotifModel:
     ModelError
         If it is not known, not there, or no model.
     """
-    return load_motif_model(resolve(fspath(name)))
+    path = Path(resolve(fspath(name)))
+    if _is_segmenter(path):
+        from bioconv.segmentation.model import load_segmentation_model
+
+        return load_segmentation_model(path)
+    return load_motif_model(path)
+
+
+def _train_deepbind(
+    data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
+) -> BindingRun:
+    from bioconv.sequence.binding.data import BindingData, read_binding
+    from bioconv.sequence.binding.defaults import AFFINITY_DEFAULTS, DEFAULTS
+    from bioconv.sequence.binding.fit import BindingPlan, train_binding
+    from bioconv.sequence.binding.recipe import Recipe, network_like
+    from bioconv.sequence.binding.training_run import train_to_file
+
+    of_plan = _taken(choices, ("ranked", "refit", "published", "name", "licence", "citation"))
+    of_files = _taken(choices, _OF_FILES + ("search_count", "reference") if output else ())
+    device = _device(choices)
+    given = data if isinstance(data, BindingData) else read_binding(fspath(data))
+    plan = BindingPlan(
+        recipe=recipe or (Recipe() if start is None else Recipe(network=network_like(start))),
+        config=config or (DEFAULTS if given.values is None else AFFINITY_DEFAULTS),
+        start=start,
+        **of_plan,
+    )
+    if output is None:
+        return train_binding(given, plan, device=device)
+    return train_to_file(given, plan, output, device=device, **of_files)
+
+
+def _train_segment(
+    data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
+) -> SegmentationRun:
+    from bioconv.segmentation.data import Reading, SegmentationData, find_pairs, read_data
+    from bioconv.segmentation.fit import SegmentationPlan, train_segmentation
+    from bioconv.segmentation.training_run import train_to_file
+
+    of_plan = _taken(choices, ("name", "licence", "citation"))
+    of_files = _taken(choices, _OF_FILES if output else ())
+    of_reading = _taken(choices, tuple(Reading.__dataclass_fields__))
+    device = _device(choices)
+    if not isinstance(data, SegmentationData):
+        folders = (data,) if isinstance(data, (str, PathLike)) else tuple(data)
+        data = read_data(find_pairs(*map(fspath, folders)), Reading(**of_reading))
+    plan = replace(recipe or SegmentationPlan(), start=start, **of_plan)
+    if config is not None:
+        plan = replace(plan, config=config)
+    if output is None:
+        return train_segmentation(data, plan, device=device)
+    return train_to_file(data, plan, output, device=device, **of_files)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {"deepbind": _train_deepbind, "segment": _train_segment}
+_OF_FILES = ("split_file", "resume", "events")
+
+
+def _taken(choices: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: choices.pop(name) for name in names if name in choices}
+
+
+def _device(choices: dict[str, Any]) -> str:
+    """Return the device, which must be the last of the choices."""
+    device = runtime.device_name(choices.pop("device", "auto"))
+    if choices:
+        message = f"choices {', '.join(sorted(choices))} are not known here"
+        raise OptionError(message)
+    return device
+
+
+def _is_segmenter(path: Path) -> bool:
+    from bioconv.models import SEGMENTERS
+    from bioconv.models.model_file import read_model
+
+    with path.open("rb") as stream:
+        if stream.read(10) == b"# deepbind":
+            return False
+    return read_model(path).architecture in SEGMENTERS

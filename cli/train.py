@@ -8,6 +8,7 @@ import click
 
 FAMILIES = {
     "deepbind": ("bioconv.cli.train_deepbind", "A motif detector network: which sequences a protein binds."),
+    "segment": ("bioconv.cli.train_segment", "A segmenter: objects, structures or classes of pixels in images."),
 }
 
 

@@ -78,8 +78,9 @@ def command(context: click.Context, /, sequences: str, output: str, settings: di
     .seq.gz); a column `label` of 1 and 0 gives unbound ones too, other numbers are measured affinities (PBM, SELEX).
     """
     from bioconv.sequence.binding.data import read_binding
-    from bioconv.sequence.binding.training_run import check_output, train_to_file
+    from bioconv.sequence.binding.training_run import train_to_file
     from bioconv.training.distributed import is_first
+    from bioconv.training.run_folder import check_output
 
     negatives = None if given["negatives"] == "shuffle" else given["negatives"]
     others = [*index_files(given["genome"]), given["split_file"], given["start"]]

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"version", "errors"},
     {"runtime", "outputs", "tables"},
-    {"download"},
+    {"download", "manifest"},
     {"unpack"},
     {"conv", "evaluation", "images"},
     {"models"},

@@ -20,6 +20,8 @@ from bioconv.evaluation.classification import (
 from bioconv.evaluation.delong import delong_interval, delong_test
 from bioconv.evaluation.intervals import Difference, Interval, wilson_interval
 from bioconv.evaluation.multiclass import log_loss, macro_auroc, one_vs_rest_auroc
+from bioconv.evaluation.object_counts import ObjectCounts, average_precision
+from bioconv.evaluation.objects import aggregated_jaccard, ap_table, match_objects
 from bioconv.evaluation.overlap import class_overlap, dice, iou
 from bioconv.evaluation.ranking import auprc, auroc, precision_recall_curve, roc_curve
 from bioconv.evaluation.regression import mae, mse, pearson, r2, spearman
@@ -34,9 +36,13 @@ from bioconv.evaluation.thresholds import (
 __all__ = [
     "Difference",
     "Interval",
+    "ObjectCounts",
     "accuracy",
+    "aggregated_jaccard",
+    "ap_table",
     "auprc",
     "auroc",
+    "average_precision",
     "bootstrap",
     "brier",
     "calibration_slope_intercept",
@@ -53,6 +59,7 @@ __all__ = [
     "log_loss",
     "macro_auroc",
     "mae",
+    "match_objects",
     "matthews",
     "mse",
     "one_vs_rest_auroc",

@@ -185,16 +185,39 @@ def write_map(path: str | Path, values: NDArray[Any], info: ImageInfo, *, channe
     OutputError
         If the shape is another, or the format holds no such numbers.
     """
-    axes, shape = mask_axes(info)
+    _, shape = mask_axes(info)
     values = np.asarray(values)
     if values.shape[1:] != shape:
         message = f"{path}: a map of shape {values.shape}; expected (channels, {', '.join(map(str, shape))})"
         raise OutputError(message)
+    with open_map_writer(path, info, len(values), names=channels) as writer:
+        writer.write(slice(0, values.size // shape[-1]), values)
+
+
+@contextmanager
+def open_map_writer(
+    path: str | Path, info: ImageInfo, channels: int, *, names: tuple[str, ...] = ()
+) -> Iterator[MaskWriter]:
+    """Open maps to be written in strips, one channel after another; as `open_mask_writer` otherwise.
+
+    Rows are counted through all channels and planes: row y of plane z of channel c is number (c * Z + z) * Y + y.
+
+    Parameters
+    ----------
+    channels, names
+        How many, and what they are called.
+
+    Raises
+    ------
+    OutputError
+        If the format holds no such numbers, or the file cannot be written.
+    """
+    axes, shape = mask_axes(info)
     dtype = np.dtype(np.float32)
     with open_output(path) as stream:
-        rows = _row_writer(str(path), stream, info, "C" + axes, values.shape, dtype, channels)
-        writer = MaskWriter(str(path), rows, values.shape, dtype)
-        writer.write(slice(0, values.size // shape[-1]), values)
+        rows = _row_writer(str(path), stream, info, "C" + axes, (channels, *shape), dtype, names)
+        writer = MaskWriter(str(path), rows, (channels, *shape), dtype)
+        yield writer
         writer.finish()
 
 

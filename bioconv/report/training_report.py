@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import jinja2
 
 from bioconv.errors import OptionError
 from bioconv.outputs import open_output, provenance
 from bioconv.report.drawing import draw_curves, draw_learning_rate, embed
 from bioconv.report.facts import Errors, Metric, Table, TrainingReport
 from bioconv.report.next_step import error_gaps, next_step
+from bioconv.report.page import figure, render_page
 
 
 def training_report(path: str | Path, facts: TrainingReport) -> None:
@@ -37,17 +35,8 @@ def render(facts: TrainingReport) -> str:
     drawn = [draw_curves(panel, lines, best=facts.best_epoch) for panel, lines in facts.curves.items()]
     if facts.learning_rate:
         drawn.append(draw_learning_rate(facts.learning_rate))
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bioconv.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
-    environment.filters["figure"] = _figure
-    environment.filters["numeric"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
-    return environment.get_template("training_report.html.j2").render(
+    return render_page(
+        "training_report.html.j2",
         facts=facts,
         plots=[(embed(one, place), one.caption) for place, one in enumerate(drawn)],
         pictures=[(embed(one, place), one.caption) for place, one in enumerate(facts.pictures, len(drawn))],
@@ -81,28 +70,8 @@ def _metric_table(metrics: Sequence[Metric]) -> Table:
 
 
 def _metric_row(metric: Metric) -> tuple[object, ...]:
-    interval = "" if metric.low is None or metric.high is None else f"{_figure(metric.low)} to {_figure(metric.high)}"
+    interval = "" if metric.low is None or metric.high is None else f"{figure(metric.low)} to {figure(metric.high)}"
     return metric.name, metric.part, metric.value, interval, metric.how
-
-
-def _number(value: object) -> str:
-    """Return a value as a reader wants it: four digits of a fraction, all of a whole number."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else str(value)
-    if value is None:
-        return "–"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_number(own)}" for key, own in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_number, value))
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) and abs(value) > 9999 else str(value)
-
-
-def _figure(value: object) -> str:
-    """Return a value of a table's column: fractions with all their four digits, to be compared at a glance."""
-    return f"{value:#.4g}" if isinstance(value, float) and math.isfinite(value) else _number(value)
 
 
 def _check_table(table: Table | None) -> None:

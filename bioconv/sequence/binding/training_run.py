@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bioconv import runtime
-from bioconv.errors import OptionError, OutputError, TrainingInterrupted
+from bioconv.errors import TrainingInterrupted
 from bioconv.models.model_file import write_model
 from bioconv.report.training_report import training_report
 from bioconv.sequence.binding.data import BindingData
@@ -26,6 +23,7 @@ from bioconv.sequence.binding.run_report import run_report
 from bioconv.sequence.binding.side_by_side import can_stand_together
 from bioconv.training.callbacks import standard_callbacks
 from bioconv.training.distributed import is_first, local_device, process_group
+from bioconv.training.run_folder import check_output, kept_if_begun, run_folder
 from bioconv.training.search import LogUniform, SearchSpace, SearchTable, Setting, Uniform, draw_settings, search
 from bioconv.training.splits import Split, read_split, write_split
 
@@ -35,33 +33,6 @@ _SPACE: SearchSpace = {
     "l2": LogUniform(1e-5, 1e-1),
     "dropout": Uniform(0.0, 0.6),
 }
-
-
-def run_folder(output: Path) -> Path:
-    """Return the folder beside a model: `NAME.run`."""
-    return output.with_suffix(".run")
-
-
-def check_output(output: Path, *, resume: bool) -> None:
-    """Refuse a place for a model that nothing can be written to, or that holds another training.
-
-    Raises
-    ------
-    OptionError
-        If there is an earlier training and it is not to be resumed, or the name will not do.
-    OutputError
-        If there is no such folder.
-    """
-    folder = run_folder(output)
-    if str(output) == "-" or folder == output:
-        message = f"-o {output}: a model is written to a file beside its folder NAME.run; give NAME.safetensors"
-        raise OptionError(message)
-    if not output.parent.is_dir():
-        message = f"cannot write {output}: there is no folder {output.parent}; make it, or give another -o"
-        raise OutputError(message)
-    if not resume and (folder / "split.tsv").exists():
-        message = f"{folder} holds an earlier training; go on with --resume, take it away, or give another -o"
-        raise OptionError(message)
 
 
 def train_to_file(
@@ -103,7 +74,7 @@ def train_to_file(
     split = _split(data, plan, kept if resume and kept.exists() else split_file)
     table = None
     # One group for all trainings: it can be joined only once.
-    with _kept_if_begun(folder), process_group(local_device(device)):
+    with kept_if_begun(folder), process_group(local_device(device)):
         if first:
             write_split(kept, split)
         if search_count and plan.published is None:
@@ -122,24 +93,6 @@ def train_to_file(
             facts = run_report(data, plan, run, table, {"command": command, "device": device}, reference)
             training_report(folder / "report.html", facts)
     return run
-
-
-@contextmanager
-def _kept_if_begun(folder: Path) -> Iterator[None]:
-    """Make the folder, and take it away after an error before which nothing was kept to go on from."""
-    new = not folder.exists()
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {folder}: {error.strerror}; give another -o"
-        raise OutputError(message) from error
-    try:
-        yield
-    except BaseException:
-        begun = (folder / "search.tsv").exists() or any(folder.rglob("last.safetensors"))
-        if new and not begun and is_first():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _split(data: BindingData, plan: BindingPlan, path: str | Path | None) -> Split:

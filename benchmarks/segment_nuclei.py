@@ -1,0 +1,135 @@
+"""Nuclei of the 2018 Data Science Bowl: models trained on its training part, scored once on the test part.
+
+python benchmarks/segment_nuclei.py table DATA nuclei.csv             # what `bioconv train segment` is given
+python benchmarks/segment_nuclei.py score DATA MODEL... > benchmarks/segment_nuclei.md
+
+DATA is the prepared BBBC038 set (`images/`, `labels/`, `index.csv` with the split). The models differ in their seed.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from segmentation import channels_first, image_interval, maps_of, said, write_rows
+from timing import machine
+
+from bioconv.evaluation.objects import ApTable, ap_table
+from bioconv.images.masks import read_mask
+from bioconv.segmentation.instances import split_instances
+from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
+from bioconv.version import __version__
+
+STRATA = {
+    "fluorescence": "fluorescence",
+    "rgb_histology_or_brightfield": "RGB",
+    "brightfield_gray": "grey bright-field",
+}
+Labels = NDArray[Any]
+
+
+def rows_of(folder: Path, part: str) -> list[dict[str, str]]:
+    with (folder / "index.csv").open() as stream:
+        return [row for row in csv.DictReader(stream) if row["split"] == part]
+
+
+def write_table(folder: Path, target: Path) -> None:
+    """Write the training part as `bioconv train segment` takes it."""
+    place = folder.resolve()
+    rows = [
+        (name[:12], place / "images" / f"{name}.png", place / "labels" / f"{name}.png", row["modality_guess"])
+        for row in rows_of(folder, "train")
+        for name in [row["id"]]
+    ]
+    write_rows(target, "name,image,mask,stratum", rows)
+
+
+def by_model(model: SegmentationModel) -> Callable[[Path], Labels]:
+    return lambda path: split_instances(maps_of(model, path), model.settings)
+
+
+def by_otsu(path: Path) -> Labels:
+    """Otsu's threshold, smoothed distances, watershed: the textbook's way, told the right polarity."""
+    from scipy import ndimage
+    from skimage.feature import peak_local_max
+    from skimage.filters import gaussian, threshold_otsu
+    from skimage.morphology import remove_small_objects
+    from skimage.segmentation import watershed
+
+    pixels = channels_first(path).astype(float)
+    grey = pixels[0] if len(pixels) == 1 or np.ptp(pixels, axis=0).max() == 0 else -pixels[0]
+    if np.median(grey) > (grey.min() + grey.max()) / 2:
+        grey = -grey
+    smooth = gaussian(grey, 1)
+    inside = ndimage.binary_fill_holes(remove_small_objects(smooth > threshold_otsu(smooth), max_size=14))
+    depth = gaussian(ndimage.distance_transform_edt(inside), 1)
+    peaks = peak_local_max(depth, min_distance=5, labels=inside.astype(int), exclude_border=False)
+    seeds = np.zeros(grey.shape, int)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return np.asarray(watershed(-depth, seeds, mask=inside))
+
+
+def score(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[dict[str, str]]) -> ApTable:
+    return ap_table(
+        (segment(folder / "images" / f"{row['id']}.png"), read_mask(folder / "labels" / f"{row['id']}.png"))
+        for row in rows
+    )
+
+
+def pooled(table: ApTable, rows: Sequence[int]) -> str:
+    """Return AP50 of some images with its interval, and the mean over the thresholds."""
+    own = table.counts.chosen(np.array(rows))
+    interval = image_interval(lambda chosen: float(own.chosen(chosen).pooled().average_precision()[0]), len(rows))
+    return f"{said(interval)} | {own.pooled().average_precision().mean():.3f}"
+
+
+def counts_row(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[dict[str, str]]) -> str:
+    """Return AP50 of some images with its interval."""
+    return pooled(score(folder, segment, rows), range(len(rows))).partition(" | ")[0]
+
+
+def report(folder: Path, paths: list[Path]) -> None:
+    rows = rows_of(folder, "test")
+    places = {
+        "all": list(range(len(rows))),
+        **{
+            said_as: [place for place, row in enumerate(rows) if row["modality_guess"] == kind]
+            for kind, said_as in STRATA.items()
+        },
+    }
+    tables = {"Otsu, distances, watershed": score(folder, by_otsu, rows)}
+    for path in paths:
+        tables[path.stem] = score(folder, by_model(load_segmentation_model(path)), rows)
+    network = load_segmentation_model(paths[0]).network
+    size = sum(parameter.numel() for parameter in network.parameters())
+    print(f"# Nuclei: 2018 Data Science Bowl, test part\n\nbioconv {__version__}; {machine()}\n")
+    print(f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with")
+    print("its 95 % interval (images drawn again), mAP the mean over IoU 0.5 to 0.95. Models differ in their seed.\n")
+    for kind, own in places.items():
+        print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")
+        for name, table in tables.items():
+            print(f"| {name} | {pooled(table, own)} |")
+        values = [
+            float(table.counts.chosen(np.array(own)).pooled().average_precision()[0])
+            for name, table in tables.items()
+            if not name.startswith("Otsu")
+        ]
+        print(f"| mean of {len(values)} models | {np.mean(values):.3f} | |")
+    best = tables[paths[0].stem]
+    print(f"\nMean over images of AP50, {paths[0].stem}: {best.image_mean()[0]:.3f}.")
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["table"]:
+        write_table(Path(words[1]), Path(words[2]))
+    else:
+        report(Path(words[1]), [Path(word) for word in words[2:]])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+"""What the segmentation benchmarks share: tables for `bioconv train segment`, maps of images, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv.images.masks import read_mask
+from bioconv.images.reader import read_image
+from bioconv.segmentation.model import SegmentationModel
+
+Floats = NDArray[np.float32]
+
+
+def channels_first(path: Path) -> NDArray[Any]:
+    """Read an image as (C, Y, X)."""
+    image = read_image(path)
+    return image.pixels if "C" in image.info.axes else image.pixels[None]
+
+
+def maps_of(model: SegmentationModel, path: Path) -> Floats:
+    """Return the probabilities (K, Y, X) of an image file, whole."""
+    pixels = channels_first(path)
+    return model.maps(model.prepare(pixels, model.intensity(pixels)))
+
+
+def truth_of(path: Path) -> NDArray[np.bool_]:
+    """Read a binary mask."""
+    return np.asarray(read_mask(path) > 0)
+
+
+def write_rows(target: Path, columns: str, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table as `bioconv train segment` takes it."""
+    lines = [columns, *(",".join(map(str, row)) for row in rows)]
+    target.write_text("\n".join(lines) + "\n")
+
+
+def image_interval(
+    figure: Callable[[NDArray[np.int64]], float], count: int, *, draws: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return a figure of images and its 95 % interval: images are drawn again with replacement.
+
+    `figure` gets the numbers of the images it is of.
+    """
+    rng = np.random.default_rng(seed)
+    again = [figure(rng.integers(count, size=count)) for _ in range(draws)]
+    low, high = np.quantile(again, [0.025, 0.975])
+    return figure(np.arange(count)), float(low), float(high)
+
+
+def said(interval: tuple[float, float, float]) -> str:
+    """Return a figure with its interval, to three places."""
+    return f"{interval[0]:.3f} ({interval[1]:.3f} to {interval[2]:.3f})"

@@ -1,0 +1,246 @@
+"""A segmenter as it is used: the network of a model file, and all that its outputs need to become masks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bioconv.conv.arithmetic import Geometry
+from bioconv.conv.geometry import network_geometry
+from bioconv.errors import ModelError
+from bioconv.models import SEGMENTERS, model_class
+from bioconv.models.configuration import read_config
+from bioconv.models.model_file import ModelFile, read_model, to_bytes
+from bioconv.segmentation.instances import InstanceSettings
+from bioconv.segmentation.objective import Objective
+from bioconv.segmentation.preprocessing import Intensity, Preprocessing
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationModel:
+    """A segmenter.
+
+    Parameters
+    ----------
+    hash
+        sha256 of its model file.
+    network
+        In evaluation mode.
+    ndim
+        2: it reads planes; 3: volumes.
+    diameter
+        Pixels: median size of the objects it was trained on; None: not known.
+    spacing
+        Size of the pixels it was trained on, micrometres; None: not known.
+    threshold
+        Probability from which on a pixel is foreground (`binary`).
+    settings
+        How maps become objects (`instances`).
+    facts
+        The metadata of the model file.
+    """
+
+    name: str
+    hash: str
+    network: nn.Module
+    ndim: int
+    objective: Objective
+    preprocessing: Preprocessing
+    diameter: float | None
+    spacing: float | None
+    threshold: float
+    settings: InstanceSettings
+    facts: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """`instances`, `binary` or `classes`."""
+        return self.objective.kind
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the maps."""
+        return self.objective.labels
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the channels it reads."""
+        return self.preprocessing.inputs
+
+    @cached_property
+    def geometry(self) -> Geometry | None:
+        """What exact tiles need; None for a network that sees the whole image at once."""
+        try:
+            return network_geometry(self.network, ndim=self.ndim, channels=len(self.inputs))
+        except ModelError:
+            return None
+
+    @property
+    def stride(self) -> int:
+        """What sizes given to the network must be multiples of."""
+        return int(getattr(self.network, "stride", 1))
+
+    def intensity(self, sample: NDArray[Any]) -> Intensity:
+        """Measure an image's window from (C, ...) pixels of all of it, or an even sample of them."""
+        return self.preprocessing.intensity(sample)
+
+    def prepare(self, window: NDArray[Any], intensity: Intensity) -> Floats:
+        """Return pixels (C, *spatial) as the network reads them."""
+        return self.preprocessing.prepare(window, intensity)
+
+    def maps(self, prepared: Floats) -> Floats:
+        """Return probabilities (K, *spatial) of prepared pixels (C, *spatial).
+
+        Sizes that are no multiple of `stride` are filled up at the end by repeating the edge, and cut again.
+        """
+        return whole_maps(self.network, self.objective, prepared, self.stride)
+
+
+def whole_maps(network: nn.Module, objective: Objective, prepared: Floats, stride: int) -> Floats:
+    """Return a network's probabilities (K, *spatial) of one image (C, *spatial), whole in memory."""
+    sizes = prepared.shape[1:]
+    padding = [(0, 0), *((0, -size % stride) for size in sizes)]
+    tensor = torch.from_numpy(np.pad(prepared, padding, mode="edge"))[None]
+    if tensor.ndim == 4:
+        tensor = tensor.to(memory_format=torch.channels_last)
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        found = objective.probabilities(network(tensor.to(device)).float())[0]
+    return np.ascontiguousarray(found[:, *(slice(size) for size in sizes)].cpu().numpy())
+
+
+def load_segmentation_model(path: str | Path, *, device: str | torch.device = "cpu") -> SegmentationModel:
+    """Open a segmenter's model file.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or is no segmenter.
+    """
+    file = read_model(path)
+    try:
+        return from_model_file(file, default_name=Path(path).stem, device=device)
+    except ModelError as error:
+        message = f"{path}: {error}"
+        raise ModelError(message) from error
+
+
+def from_model_file(
+    file: ModelFile, *, default_name: str = "model", device: str | torch.device = "cpu"
+) -> SegmentationModel:
+    """Build a segmenter from what a model file holds.
+
+    Raises
+    ------
+    ModelError
+        If it is no segmenter, or something is missing or does not fit.
+    """
+    facts = file.metadata
+    if file.architecture not in SEGMENTERS or "segmentation" not in facts:
+        message = f"a model of architecture {file.architecture!r} does not segment images; see: bioconv models list"
+        raise ModelError(message)
+    network = build_network(file.architecture, file.config)
+    load_weights(network, file)
+    about = dict(facts["segmentation"])
+    try:
+        objective = Objective(about["kind"], tuple(facts["labels"]))
+        settings = InstanceSettings(**about.get("instances", {}))
+        model = SegmentationModel(
+            name=str(facts.get("name", default_name)),
+            hash=hashlib.sha256(to_bytes(file)).hexdigest(),
+            network=network.to(device).eval(),
+            ndim=int(file.config.get("ndim", 2)),
+            objective=objective,
+            preprocessing=Preprocessing.from_json(facts["preprocessing"]),
+            diameter=about.get("diameter"),
+            spacing=facts.get("spacing"),
+            threshold=float(about.get("threshold", 0.5)),
+            settings=settings,
+            facts=facts,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"what the file says of segmentation does not fit: {error!r}"
+        raise ModelError(message) from error
+    _check_ends(network, file, model)
+    return model
+
+
+def build_network(architecture: str, config: dict[str, Any]) -> nn.Module:
+    """Build a segmenter's network from its hyper-parameters.
+
+    Raises
+    ------
+    ModelError
+        If a key is unknown or a value makes no sense.
+    """
+    network_class = model_class(architecture)
+    try:
+        network: nn.Module = network_class(read_config(network_class.config_class, config))
+    except (ModelError, TypeError, ValueError, RuntimeError) as error:
+        message = f"hyper-parameters of {architecture}: {error}"
+        raise ModelError(message) from error
+    return network
+
+
+def load_weights(network: nn.Module, file: ModelFile) -> None:
+    """Copy all weights of a model file into a network.
+
+    Raises
+    ------
+    ModelError
+        If one is missing, unknown or of another shape.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    given = {name: array.shape for name, array in file.tensors.items()}
+    if wanted != given:
+        odd = sorted(name for name in {*wanted, *given} if wanted.get(name) != given.get(name))
+        message = f"its tensors do not fit {file.architecture}: {odd[0]} is {given.get(odd[0])}, expected "
+        message += f"{wanted.get(odd[0])} (and {len(odd) - 1} more)"
+        raise ModelError(message)
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in file.tensors.items()})
+    if network is not None and int(file.config.get("ndim", 2)) == 2:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def to_model_file(
+    network: nn.Module, architecture: str, objective: Objective, preprocessing: Preprocessing, facts: dict[str, Any]
+) -> ModelFile:
+    """Return a model file of a segmenter.
+
+    Parameters
+    ----------
+    facts
+        Further metadata; `segmentation` there holds `diameter`, `threshold`, `instances`.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
+    about = {"kind": objective.kind, **facts.pop("segmentation", {})}
+    metadata = {
+        "labels": list(objective.labels),
+        "preprocessing": preprocessing.to_json(),
+        "segmentation": about,
+        **facts,
+    }
+    return ModelFile(architecture, _plain(asdict(network.config)), tensors, metadata)
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in config.items()}
+
+
+def _check_ends(network: nn.Module, file: ModelFile, model: SegmentationModel) -> None:
+    """Refuse a network whose inputs or outputs are not those the file names."""
+    have = (file.config.get("channels_in", 1), file.config.get("outputs", 1))
+    want = (len(model.inputs), model.objective.outputs)
+    if have != want:
+        message = f"its network has {have[0]} inputs and {have[1]} outputs, its labels and channels say {want}"
+        raise ModelError(message)

@@ -1,0 +1,56 @@
+"""The folder beside a trained model, `NAME.run/`: its split, states, logs and report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bioconv.errors import OptionError, OutputError
+from bioconv.training.distributed import is_first
+
+
+def run_folder(output: Path) -> Path:
+    """Return the folder beside a model: `NAME.run`."""
+    return output.with_suffix(".run")
+
+
+def check_output(output: Path, *, resume: bool) -> None:
+    """Refuse a place for a model that nothing can be written to, or that holds another training.
+
+    Raises
+    ------
+    OptionError
+        If there is an earlier training and it is not to be resumed, or the name will not do.
+    OutputError
+        If there is no such folder.
+    """
+    folder = run_folder(output)
+    if str(output) == "-" or folder == output:
+        message = f"-o {output}: a model is written to a file beside its folder NAME.run; give NAME.safetensors"
+        raise OptionError(message)
+    if not output.parent.is_dir():
+        message = f"cannot write {output}: there is no folder {output.parent}; make it, or give another -o"
+        raise OutputError(message)
+    if not resume and (folder / "split.tsv").exists():
+        message = f"{folder} holds an earlier training; go on with --resume, take it away, or give another -o"
+        raise OptionError(message)
+
+
+@contextmanager
+def kept_if_begun(folder: Path) -> Iterator[None]:
+    """Make the folder, and take it away after an error before which nothing was kept to go on from."""
+    new = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        message = f"cannot make the folder {folder}: {error.strerror}; give another -o"
+        raise OutputError(message) from error
+    try:
+        yield
+    except BaseException:
+        begun = (folder / "search.tsv").exists() or any(folder.rglob("last.safetensors"))
+        if new and not begun and is_first():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
