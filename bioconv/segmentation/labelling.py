@@ -26,7 +26,7 @@ def drop_small_parts(labels: NDArray[Any], min_size: int, *, drop_border: bool =
     """
     from skimage.measure import label
 
-    parts = label(labels, background=0, connectivity=1)
+    parts = label(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
     kept = np.bincount(parts.ravel()) >= min_size
     if drop_border:
         kept[border_values(parts)] = False

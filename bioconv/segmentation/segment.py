@@ -139,9 +139,15 @@ def segment(
     --------
     >>> import numpy as np
     >>> from bioconv import segment
-    >>> found = segment(np.zeros((64, 64), np.uint8))
-    >>> found.labels.shape, found.axes, found.objects
-    ((64, 64), 'YX', 0)
+    >>> from bioconv.models.unet import UNet, UNetConfig
+    >>> from bioconv.segmentation.model import from_model_file, to_model_file
+    >>> from bioconv.segmentation.objective import Objective
+    >>> from bioconv.segmentation.preprocessing import Preprocessing
+    >>> network = UNet(UNetConfig(1, 1, widths=(4, 8))).eval()
+    >>> file = to_model_file(network, "unet", Objective("binary", ("cell",)), Preprocessing(), {})
+    >>> found = segment(np.zeros((64, 50), np.uint8), model=from_model_file(file))
+    >>> found.labels.shape, found.axes, found.probabilities.shape
+    ((64, 50), 'YX', (1, 64, 50))
     """
     known = {one.name for one in fields(Choices)} | _RESOURCES | _SEARCH
     if odd := sorted(set(choices) - known - {"channel", "pixel_size"}):
