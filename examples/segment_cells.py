@@ -16,6 +16,7 @@ MODEL = sys.argv[1] if len(sys.argv) > 1 else "nuclei"
 
 
 def main() -> None:
+    """Print one row per picture."""
     print("image", "axes", "shape", "objects", "foreground", "sure", sep="\t")
     pictures = {"cell": (data.cell(), "YX"), "immunohistochemistry": (data.immunohistochemistry(), "YXS")}
     for name, (pixels, axes) in pictures.items():

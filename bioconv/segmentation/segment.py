@@ -19,11 +19,11 @@ from bioconv.images.reader import open_image
 from bioconv.segmentation.batch import failure_reason
 from bioconv.segmentation.inputs import find_items, is_image_folder
 from bioconv.segmentation.measurements import Measurements
-from bioconv.segmentation.results import measure_image
 from bioconv.segmentation.memory import DEFAULT, parse_memory
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.segmentation.naming import Item
 from bioconv.segmentation.pipeline import Choices, Resources, Segmented, Segmenter
+from bioconv.segmentation.results import measure_image
 from bioconv.segmentation.running import Runner
 from bioconv.zoo import resolve
 
@@ -229,7 +229,7 @@ def _each(segmenter: Segmenter, items: Sequence[Item]) -> Iterator[Segmentation 
     for item in items:
         try:
             if item.reason:
-                raise InputError(item.reason)  # noqa: EM101 - it is a whole message
+                raise InputError(item.reason)
             yield _segment_file(segmenter, item.files[0] if len(item.files) == 1 else list(item.files))
         except (OptionError, ModelError, OutputError):
             raise
