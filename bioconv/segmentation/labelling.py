@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.segmentation.stitching import stitch_planes
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.views import strip_height
 
@@ -96,8 +97,6 @@ def stitch_stacks(labels: ArrayStore, planes: int, shape: tuple[int, ...], iou: 
     shape : tuple of int
         Of a plane.
     """
-    from bioconv.segmentation.stitching import stitch_planes
-
     height, width = shape
     highest = 0
     for first in range(0, labels.shape[0], planes * height):

@@ -17,6 +17,7 @@ from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.instances import InstanceSettings, split_instances, split_large
 from bioconv.segmentation.labelling import drop_small_parts, renumber, stitch_stacks
 from bioconv.segmentation.maps import Maps, Member, check_ensemble, passes_of, to_bytes
+from bioconv.segmentation.measuring import Extent
 from bioconv.segmentation.memory import MemoryPlan, left_over, plan_memory, resident_bytes
 from bioconv.segmentation.overlay import Contrast
 from bioconv.segmentation.rescaling import scaled_shape
@@ -110,6 +111,8 @@ class Segmented:
         Bytes, 255 for 1, laid out like the labels.
     review : dict
         What ranks the image for labelling.
+    joined : bool
+        Whether objects were joined through the planes of a stack.
     """
 
     info: ImageInfo
@@ -125,6 +128,7 @@ class Segmented:
     review: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    joined: bool = False
 
     @property
     def label_axes(self) -> str:
@@ -168,6 +172,11 @@ class Segmented:
     def all_maps(self, store: ArrayStore) -> NDArray[np.float32]:
         """Return a store of maps as float32 0..1, (K, *label_shape)."""
         return (store.read() / np.float32(255)).reshape(store.channels, *self.label_shape)
+
+    @property
+    def extent(self) -> Extent:
+        """What one of its objects may extend over."""
+        return Extent(len(self.view.shape), self.joined, self.info.spacing, self.info.unit)
 
     def close(self) -> None:
         """Forget everything."""
@@ -377,6 +386,7 @@ class Segmenter:
         """Join planes, leave out what touches the border, number objects from 1, count."""
         view, choices = result.view, self.choices
         if choices.stitch_z is not None and "Z" in view.lead:
+            result.joined = True
             highest = stitch_stacks(result.labels, result.info.sizes["Z"], view.shape, choices.stitch_z)
         result.highest = max(1, len(self.model.labels) - 1)
         if self.kind == "instances":

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from bioconv.images.pictures import to_jpeg, to_png
 from bioconv.images.writer import map_suffix, mask_suffix, open_map_writer, open_mask_writer
 from bioconv.outputs import open_output
+from bioconv.segmentation.measurements import write_measurements
+from bioconv.segmentation.measuring import measure_image
 from bioconv.segmentation.naming import FOLDERS
 from bioconv.segmentation.overlay import LARGEST, draw_overlay
 from bioconv.segmentation.pipeline import Segmented, strips
@@ -162,7 +164,8 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 
 def _write_measurements(result: Segmented, path: Path) -> None:
-    raise NotImplementedError
+    table = measure_image(result.view.source, result.label_rows, result.extent)
+    write_measurements(path, table, image=result.info.path)
 
 
 def _write_rois(result: Segmented, path: Path, form: str | None) -> None:

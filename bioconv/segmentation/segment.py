@@ -19,11 +19,11 @@ from bioconv.images.reader import open_image
 from bioconv.segmentation.batch import failure_reason
 from bioconv.segmentation.inputs import find_items, is_image_folder
 from bioconv.segmentation.measurements import Measurements
+from bioconv.segmentation.measuring import Extent, measure_image
 from bioconv.segmentation.memory import DEFAULT, parse_memory
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.segmentation.naming import Item
 from bioconv.segmentation.pipeline import Choices, Resources, Segmented, Segmenter
-from bioconv.segmentation.results import measure_image
 from bioconv.segmentation.running import Runner
 from bioconv.zoo import resolve
 
@@ -73,10 +73,10 @@ class Segmentation:
     unit: str = ""
     warnings: tuple[str, ...] = ()
     _open: Callable[[], ImageSource] | None = field(default=None, repr=False)
-    _channels: tuple[int, ...] = (0,)
+    _extent: Extent = field(default=Extent(2), repr=False)
 
     def measure(self) -> Measurements:
-        """Measure the objects: area, centroid, bounding box, intensity, ...; units are micrometres where known.
+        """Measure the objects: size, place, shape, intensity of every channel; also in micrometres where they are known.
 
         Raises
         ------
@@ -84,8 +84,10 @@ class Segmentation:
             If the image, which is read again, is no longer there.
         """
         assert self._open is not None
+        lead = self.labels.ndim - self._extent.ndim
+        frames = self.labels.reshape(-1, *self.labels.shape[lead:])
         with self._open() as source:
-            return measure_image(self.labels, source, self._channels, spacing=self.spacing, unit=self.unit)
+            return measure_image(source, lambda number, rows: frames[number, rows], self._extent)
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ def _in_memory(segmenter: Segmenter, result: Segmented, path: str, opened: Calla
     return Segmentation(
         path, result.all_labels(), result.label_axes, result.all_maps(result.probabilities), segmenter.model.labels,
         objects=result.objects, uncertainty=uncertainty, review=result.review, spacing=result.info.spacing,
-        unit=result.info.unit, warnings=tuple(result.warnings), _open=opened, _channels=result.view.channels,
+        unit=result.info.unit, warnings=tuple(result.warnings), _open=opened, _extent=result.extent,
     )  # fmt: skip
 
 

@@ -96,9 +96,14 @@ def bioconv_read(path: Path) -> np.ndarray:
 
 
 def test_command_and_function_agree(segment, scans, model, tmp_path):
-    segment(scans, "--model", model, "-o", tmp_path / "o", "--uncertainty", "entropy", "--probabilities", check=3)
-    one = bioconv.segment(scans / "a.png", model=model, uncertainty="entropy")
-    np.testing.assert_array_equal(one.labels, bioconv_read(tmp_path / "o/a-png.png"))
+    words = ["--uncertainty", "entropy", "--probabilities", "--measure", "--pixel-size", 0.5]
+    segment(scans, "--model", model, "-o", tmp_path / "o", *words, check=3)
+    one = bioconv.segment(scans / "a.png", model=model, uncertainty="entropy", spacing=(0.5, 0.5))
+    np.testing.assert_array_equal(one.labels, bioconv_read(tmp_path / "o/a-png.tif"))  # PNG has no spacing
+    table = one.measure()
+    assert table.to_csv(image=str(scans / "a.png")) == (tmp_path / "o/measurements/a-png.csv").read_text()
+    np.testing.assert_array_equal(table.columns["area_px"], np.bincount(one.labels.ravel())[1:])
+    np.testing.assert_allclose(table.columns["area_um2"], table.columns["area_px"] / 4)
     np.testing.assert_allclose(one.probabilities, tifffile.imread(tmp_path / "o/probabilities/a-png.tif"), atol=1e-6)
     np.testing.assert_allclose(one.uncertainty, tifffile.imread(tmp_path / "o/uncertainty/a-png.tif"), atol=1e-6)
     found = list(bioconv.segment(scans, model=model))
