@@ -82,7 +82,7 @@ def test_nuclei_of_the_test_part_are_as_the_card_says(shared_data):
     assert found == pytest.approx(read_model(path).metadata["metrics"]["test_ap50"][0], abs=2e-3)
 
 
-def test_vessels_of_four_eyes_are_as_the_card_says(shared_data):
+def test_vessels_of_four_patients_are_as_the_card_says(shared_data):
     folder = shared_data("chase-db1/README.md").parent
     path = resolve("vessels")
     model = load_segmentation_model(path)
