@@ -101,7 +101,9 @@ def counts_row(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[d
 
 def places_of(rows: Sequence[dict[str, str]]) -> dict[str, list[int]]:
     """Return the places of all images, and of each kind's."""
-    kinds = {said_as: [n for n, row in enumerate(rows) if row["modality_guess"] == kind] for kind, said_as in STRATA.items()}
+    kinds = {
+        said_as: [n for n, row in enumerate(rows) if row["modality_guess"] == kind] for kind, said_as in STRATA.items()
+    }
     return {"all": list(range(len(rows))), **kinds}
 
 
@@ -114,7 +116,9 @@ def report(folder: Path, paths: list[Path]) -> None:
     network = load_segmentation_model(paths[0]).network
     size = sum(parameter.numel() for parameter in network.parameters())
     print(f"# Nuclei: 2018 Data Science Bowl, test part\n\nbioconv {__version__}; {machine()}\n")
-    print(f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with")
+    print(
+        f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with"
+    )
     print("its 95 % interval (images drawn again), mAP the mean over IoU 0.5 to 0.95. Models differ in their seed.\n")
     for kind, own in places.items():
         print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")

@@ -1,6 +1,6 @@
 """Retinal vessels: DRIVE by its official split, and CHASE_DB1 by the model trained on DRIVE.
 
-python benchmarks/segment_vessels.py table DRIVE FOLDER       # FOLDER/drive.csv for `bioconv train segment --ignore 128`
+python benchmarks/segment_vessels.py table DRIVE FOLDER       # FOLDER/drive.csv, to train with --ignore 128
 python benchmarks/segment_vessels.py chase CHASE FOLDER       # FOLDER/chase.csv, patients 01 to 10
 python benchmarks/segment_vessels.py ship CHASE CHASE_MODEL bioconv/zoo/vessels.safetensors    # with its figures
 python benchmarks/segment_vessels.py score DRIVE CHASE DRIVE_MODEL CHASE_MODEL > benchmarks/segment_vessels.md
@@ -127,8 +127,8 @@ def score(drive_folder: Path, chase_folder: Path, drive_model: Path, chase_model
     size = sum(parameter.numel() for parameter in model.network.parameters())
     test = drive(drive_folder, "test")
     print(f"# Retinal vessels\n\nbioconv {__version__}; {machine()}\n")
-    print("Inside the field of view, first observer. AUC over all pixels together; F1 pooled over images, with its 95 %")
-    print("interval (images drawn again), and its mean over images.\n")
+    print("Inside the field of view, first observer. AUC over all pixels together; F1 pooled over images, with its")
+    print("95 % interval (images drawn again), and its mean over images.\n")
     print("| DRIVE, 20 test images | AUC | F1 | mean F1 |\n|---|---|---|---|")
     for name, (auc, f1) in PUBLISHED.items():
         folder = drive_folder / "oracle-predictions" / name
@@ -155,7 +155,7 @@ def main(words: list[str]) -> None:
     elif words[:1] == ["ship"]:
         model = load_segmentation_model(paths[1])
         found = found_by(chase(paths[0], trained=False), by_model(model))
-        ship(paths[1], paths[2], "vessels", {"test_dice": found.f1(model.threshold), "test_auc": (found.auc(),) * 3})
+        ship(paths[1], paths[2], "vessels", {"test_dice": found.f1(model.threshold)})
     else:
         score(*paths)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def to_png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a PNG file.
+    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a PNG file.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def to_png(picture: NDArray[np.uint8]) -> bytes:
 
 
 def to_jpeg(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
-    """Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a JPEG file: for pages, not for measuring.
+    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a JPEG file: for pages, not for measuring.
 
     Examples
     --------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bioconv.cli.train_segment import command
 from click.testing import CliRunner
 from skimage.io import imsave
 
-from bioconv.cli.train_segment import command
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import read_image
 from bioconv.models.model_file import read_model
