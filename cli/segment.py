@@ -109,7 +109,10 @@ def _segmenter(given: dict[str, Any], output: Path) -> Segmenter:
 
 
 def _run(
-    segmenter: Segmenter, found: tuple[Sequence[Item], Sequence[Item]], output: Path, how: tuple[dict[str, Any], Failures]
+    segmenter: Segmenter,
+    found: tuple[Sequence[Item], Sequence[Item]],
+    output: Path,
+    how: tuple[dict[str, Any], Failures],
 ) -> int:
     from bioconv.segmentation.batch import Batch
     from bioconv.segmentation.results import Wanted
@@ -146,7 +149,9 @@ def _say(outcome: Outcome) -> None:
         return
     objects = record.facts.get("objects")
     said = f"{objects} objects" if objects is not None else f"{record.facts.get('foreground', 0):.2%} foreground"
-    runtime.logger.info("%s: %s, %s", record.input, said, "done before" if outcome.skipped else f"{record.seconds:.1f} s")
+    runtime.logger.info(
+        "%s: %s, %s", record.input, said, "done before" if outcome.skipped else f"{record.seconds:.1f} s"
+    )
 
 
 def _finish(batch: Batch, everything: Sequence[Item], given: dict[str, Any]) -> None:

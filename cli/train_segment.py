@@ -35,19 +35,30 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.argument("images", metavar="IMAGES|TABLE.csv")
 @click.argument("masks", metavar="[MASKS]", required=False)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
-@click.option("--kind", type=click.Choice(["auto", "binary", "classes", "instances"]), default="auto",
-              show_default=True, help="What masks hold: one structure, a class per value, or an object per value.")
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "binary", "classes", "instances"]),
+    default="auto",
+    show_default=True,
+    help="What masks hold: one structure, a class per value, or an object per value.",
+)
 @click.option("--classes", callback=_numbers, metavar="0,1,...", help="Values of the masks, the background first.")
 @click.option("--class-names", metavar="NAME,...", help="Names of the classes, the background's first.")
 @click.option("--ignore", type=int, metavar="VALUE", help="Pixels of this value in masks are not known.")
 @click.option("--allow-empty", is_flag=True, help="Let masks without foreground take part.")
-@click.option("--mask-suffix", default="", metavar="TEXT", help="What masks' names have after their images', e.g. _mask.")
+@click.option(
+    "--mask-suffix", default="", metavar="TEXT", help="What masks' names have after their images', e.g. _mask."
+)
 @click.option("--channel", metavar="INDEX|NAME", help="Train on this channel of the images.")
 @click.option("--axes", metavar="AXES", help="Axes of the images where files do not say, e.g. CYX.")
 @click.option("--volumes", is_flag=True, help="Stacks are volumes for a 3-D model; else every plane is an image.")
-@click.option("--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates.")
+@click.option(
+    "--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates."
+)
 @click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model.")
-@click.option("--architecture", default="unet", show_default=True, metavar="NAME", help="Network; see docs/segmentation.md.")
+@click.option(
+    "--architecture", default="unet", show_default=True, metavar="NAME", help="Network; see docs/segmentation.md."
+)
 @click.option("--widths", callback=_numbers, metavar="16,32,...", help="Channels of each level of a U-Net.")
 @click.option("--decoder-convolutions", type=click.IntRange(min=1), help="Convolutions per level on the way up.  [1]")
 @click.option("--deep-supervision", is_flag=True, help="Levels below the last learn from the masks too.")
@@ -55,14 +66,28 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option("--patch", type=click.IntRange(min=8), help="Side of a patch in pixels.  [128]")
 @click.option("--per-epoch", type=click.IntRange(min=1), help="Patches drawn an epoch.  [1000]")
 @click.option("--foreground", type=click.FloatRange(0, 1), help="Share of patches laid over the foreground.  [0.5]")
-@click.option("--balance", type=click.FloatRange(0, 1),
-              help="Strata are drawn by their number of images to this power.  [0.5]")
-@click.option("--augment", type=click.Choice(["usual", "gentle", "none"]), default="usual", show_default=True,
-              help="gentle: no mirroring and small turns, for images whose sides mean something.")
-@click.option("--polarity", type=click.Choice(["as-is", "dark-background"]),
-              help="dark-background: images with a bright background are inverted.  [as-is]")
+@click.option(
+    "--balance", type=click.FloatRange(0, 1), help="Strata are drawn by their number of images to this power.  [0.5]"
+)
+@click.option(
+    "--augment",
+    type=click.Choice(["usual", "gentle", "none"]),
+    default="usual",
+    show_default=True,
+    help="gentle: no mirroring and small turns, for images whose sides mean something.",
+)
+@click.option(
+    "--polarity",
+    type=click.Choice(["as-is", "dark-background"]),
+    help="dark-background: images with a bright background are inverted.  [as-is]",
+)
 @click.option("--per-channel", is_flag=True, default=None, help="Scale each channel's intensities by itself.")
-@click.option("--pixel-size", type=click.FloatRange(min=0, min_open=True), metavar="UM", help="Size of a pixel, noted in the model.")
+@click.option(
+    "--pixel-size",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="UM",
+    help="Size of a pixel, noted in the model.",
+)
 @click.option("--name", help="Name of the model.  [that of the file]")
 @click.option("--licence", default="", help="Of the model, noted in it.")
 @click.option("--citation", default="", help="Of the data, noted in the model.")

@@ -244,5 +244,3 @@ def check_output(output: Path, items: Sequence[Item], given: Sequence[Path]) -> 
     if place in folders and not (place / NAME).is_file():
         message = f"-o {output} holds images that are read; give a folder of its own"
         raise OptionError(message)
-
-

@@ -41,9 +41,7 @@ def border_values(labels: NDArray[Any]) -> NDArray[Any]:
     return np.unique(np.concatenate(sides))
 
 
-def renumber(
-    labels: ArrayStore, shape: tuple[int, ...], highest: int, *, drop_border: bool = False
-) -> int:
+def renumber(labels: ArrayStore, shape: tuple[int, ...], highest: int, *, drop_border: bool = False) -> int:
     """Number the objects of a store from 1 in the order of their numbers, and return how many there are.
 
     Parameters

@@ -237,7 +237,8 @@ class Segmenter:
         view, memory, scales, warnings = self.plan(source)
         sample = view.sample()
         members = [
-            self._member(runner, sample, view, scale, memory) for runner, scale in zip(self.runners, scales, strict=True)
+            self._member(runner, sample, view, scale, memory)
+            for runner, scale in zip(self.runners, scales, strict=True)
         ]
         result = self._result(view, memory, Contrast.of(sample, together=source.info.rgb), warnings)
         try:

@@ -140,4 +140,3 @@ def _report(
         },
         notes=notes,
     )
-
