@@ -15,7 +15,7 @@ def to_png(picture: NDArray[np.uint8]) -> bytes:
     Examples
     --------
     >>> to_png(np.zeros((2, 2, 3), np.uint8))[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
     return _encode(picture, format="PNG", optimize=False)
 
@@ -26,7 +26,7 @@ def to_jpeg(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
     Examples
     --------
     >>> to_jpeg(np.zeros((2, 2, 3), np.uint8))[:2]
-    b'\\xff\\xd8'
+    b'\xff\xd8'
     """
     return _encode(picture, format="JPEG", quality=quality)
 

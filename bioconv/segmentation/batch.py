@@ -92,7 +92,7 @@ class Batch:
         wanted = Record(item.name, item.source, FAILED, models=self._models, settings=self._settings, facts=self.facts)
         try:
             if item.reason:
-                raise InputError(item.reason)  # noqa: EM101 - it is a whole message
+                raise InputError(item.reason)
             wanted = replace(wanted, sha256=_hash(item))
             if not self.overwrite:
                 if known := self.manifest.proves(wanted, self.wanted.kinds()):

@@ -1,4 +1,4 @@
-"""One image from its file to its labels: in memory where it fits, in strips where it does not; the labels are the same."""
+"""One image from its file to its labels: in memory where it fits, else in strips; the labels are the same."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bioconv import runtime
 from bioconv.conv.arithmetic import Geometry
+from bioconv.conv.blending import run_blended
 from bioconv.conv.geometry import network_geometry
 from bioconv.conv.tiling import run_tiled, tile_for_memory
 from bioconv.errors import ModelError
@@ -84,8 +85,6 @@ class Runner:
     ) -> None:
         """Run the model over prepared pixels; `write` gets every pixel once, as probabilities."""
         if self.geometry is None:
-            from bioconv.conv.blending import run_blended
-
             run_blended(self.model.maps, read, write, shape=shape, window=tile)
         else:
             run_tiled(self.model.maps, read, write, shape=shape, geometry=self.geometry, tile=tile)

@@ -19,11 +19,11 @@ from bioconv.images.reader import open_image
 from bioconv.segmentation.batch import failure_reason
 from bioconv.segmentation.inputs import find_items, is_image_folder
 from bioconv.segmentation.measurements import Measurements
-from bioconv.segmentation.results import measure_image
 from bioconv.segmentation.memory import DEFAULT, parse_memory
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.segmentation.naming import Item
 from bioconv.segmentation.pipeline import Choices, Resources, Segmented, Segmenter
+from bioconv.segmentation.results import measure_image
 from bioconv.segmentation.running import Runner
 from bioconv.zoo import resolve
 
@@ -139,9 +139,15 @@ def segment(
     --------
     >>> import numpy as np
     >>> from bioconv import segment
-    >>> found = segment(np.zeros((64, 64), np.uint8))
-    >>> found.labels.shape, found.axes, found.objects
-    ((64, 64), 'YX', 0)
+    >>> from bioconv.models.unet import UNet, UNetConfig
+    >>> from bioconv.segmentation.model import from_model_file, to_model_file
+    >>> from bioconv.segmentation.objective import Objective
+    >>> from bioconv.segmentation.preprocessing import Preprocessing
+    >>> network = UNet(UNetConfig(1, 1, widths=(4, 8))).eval()
+    >>> file = to_model_file(network, "unet", Objective("binary", ("cell",)), Preprocessing(), {})
+    >>> found = segment(np.zeros((64, 50), np.uint8), model=from_model_file(file))
+    >>> found.labels.shape, found.axes, found.probabilities.shape
+    ((64, 50), 'YX', (1, 64, 50))
     """
     known = {one.name for one in fields(Choices)} | _RESOURCES | _SEARCH
     if odd := sorted(set(choices) - known - {"channel", "pixel_size"}):
@@ -223,7 +229,7 @@ def _each(segmenter: Segmenter, items: Sequence[Item]) -> Iterator[Segmentation 
     for item in items:
         try:
             if item.reason:
-                raise InputError(item.reason)  # noqa: EM101 - it is a whole message
+                raise InputError(item.reason)
             yield _segment_file(segmenter, item.files[0] if len(item.files) == 1 else list(item.files))
         except (OptionError, ModelError, OutputError):
             raise
