@@ -101,7 +101,9 @@ def main(words: list[str]) -> None:
     rng = np.random.default_rng(0)
     again = [gains[rng.integers(starts, size=starts)].mean() for _ in range(2000)]
     print(f"# What to label next: ranked against random\n\nbioconv {__version__}; {machine()}\n")
-    print(f"AP50 on {HELD_OUT} held-out images; {FIRST} labelled images, then {MORE} more; {STEPS} and {FURTHER} steps.\n")
+    print(
+        f"AP50 on {HELD_OUT} held-out images; {FIRST} labelled images, then {MORE} more; {STEPS} and {FURTHER} steps.\n"
+    )
     print("| start | before | 16 ranked first | 16 at random |\n|---|---|---|---|")
     for number, (before, ranked, drawn) in enumerate(found):
         print(f"| {number} | {before:.3f} | {ranked:.3f} | {drawn:.3f} |")

@@ -105,7 +105,7 @@ def class_overlap(predicted: ArrayLike, truth: ArrayLike, *, classes: Sequence[i
     ((1, 2), [0.5, 0.5])
     """
     found, true = np.asarray(predicted), np.asarray(truth)
-    _check(found, true)
+    same_labels(found, true)
     if "f" in (found.dtype.kind, true.dtype.kind) and (np.any(found % 1) or np.any(true % 1)):
         message = "a mask holds fractions; expected whole numbers, one per class"
         raise InputError(message)
@@ -131,12 +131,13 @@ def class_overlap(predicted: ArrayLike, truth: ArrayLike, *, classes: Sequence[i
 def _counts(predicted: ArrayLike, truth: ArrayLike) -> tuple[int, int]:
     """Return how many pixels are foreground in both and in either."""
     found, true = np.asarray(predicted), np.asarray(truth)
-    _check(found, true)
+    same_labels(found, true)
     a, b = found != 0, true != 0
     return int(np.count_nonzero(a & b)), int(np.count_nonzero(a | b))
 
 
-def _check(found: NDArray[np.generic], true: NDArray[np.generic]) -> None:
+def same_labels(found: NDArray[np.generic], true: NDArray[np.generic]) -> None:
+    """Refuse masks of different shapes, or of values that are no finite numbers."""
     if found.shape != true.shape:
         message = f"the predicted mask has shape {found.shape}, the true one {true.shape}; they must be equal"
         raise InputError(message)

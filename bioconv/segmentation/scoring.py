@@ -13,8 +13,8 @@ from bioconv.evaluation.objects import match_objects
 from bioconv.evaluation.resampling import interval_of
 from bioconv.segmentation.data import LabelledImage
 from bioconv.segmentation.instances import InstanceSettings, split_instances
-from bioconv.segmentation.splitting import USUAL
 from bioconv.segmentation.objective import Objective
+from bioconv.segmentation.splitting import USUAL
 
 Floats = NDArray[np.float32]
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))

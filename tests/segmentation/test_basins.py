@@ -26,7 +26,9 @@ def test_as_many_hills_as_h_maxima(shape, seed, depth):
     graph = PixelGraph.of(np.ones(image.shape, bool))
     values = image.ravel()
     tops, where = regions(graph, values)
-    group = join_shallow(values[tops], borders(graph, where, values, np.zeros(values.size, np.uint8)), depth=depth, least=0)
+    group = join_shallow(
+        values[tops], borders(graph, where, values, np.zeros(values.size, np.uint8)), depth=depth, least=0
+    )
     cross = ndimage.generate_binary_structure(image.ndim, 1)
     expected = ndimage.label(h_maxima(image, depth, cross), cross)[1]
     # A hill that does not rise by `depth` above anything is no h-maximum, yet the highest of all is an object.
