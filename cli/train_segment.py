@@ -71,7 +71,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 )
 @click.option(
     "--augment",
-    type=click.Choice(["usual", "gentle", "none"]),
+    type=click.Choice(["usual", "gentle", "exact", "none"]),
     default="usual",
     show_default=True,
     help="gentle: no mirroring and small turns, for images whose sides mean something.",
