@@ -10,7 +10,7 @@ DEFAULTS = TrainConfig(
     loss="dice-ce", monitor="score",
 )  # fmt: skip
 
-# `usual` turns by any angle: neither cells nor vessels know up from down. Lateral anatomy is for --augment none or gentle.
+# Neither cells nor vessels know up from down: `usual` turns by any angle.
 AUGMENTATIONS = {
     "none": Augmentation(),
     "exact": Augmentation(
