@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bioconv.evaluation.regions import pixel_error, rand_score
 from numpy.typing import NDArray
 from scipy import ndimage
 from segmentation import channels_first, image_interval, maps_of, said, truth_of, write_rows
 from timing import machine
 
-from bioconv.evaluation.rand import pixel_error, rand_error
-from bioconv.segmentation.model import load_segmentation_model
+from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.version import __version__
 
 Interior = NDArray[np.bool_]
@@ -53,7 +53,7 @@ def errors(paths: list[Path], interior: Callable[[Path], Interior]) -> NDArray[n
     rows = []
     for path in paths:
         found, known = interior(path), truth(path)
-        rows.append((pixel_error(found, known), rand_error(objects(found), objects(known))))
+        rows.append((pixel_error(found, known), rand_score(objects(found), objects(known)).error))
     return np.array(rows)
 
 
@@ -72,6 +72,18 @@ def row(name: str, found: NDArray[np.float64]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
+def judged(model: SegmentationModel, dev: list[Path], test: list[Path]) -> tuple[list[float], NDArray[np.float64]]:
+    """Return the thresholds that are best on `dev`, one for each error, and the errors of `test` at them."""
+    maps = {image: maps_of(model, image)[0] for image in dev + test}
+
+    def at(threshold: float, images: list[Path]) -> NDArray[np.float64]:
+        return errors(images, lambda image: maps[image] >= threshold)
+
+    on_dev = np.array([at(threshold, dev).mean(0) for threshold in THRESHOLDS])
+    best = [THRESHOLDS[int(on_dev[:, column].argmin())] for column in (0, 1)]
+    return best, np.stack([at(threshold, test)[:, column] for column, threshold in enumerate(best)], axis=1)
+
+
 def score(folder: Path, paths: list[Path]) -> None:
     dev, test = slices(folder, 20, 23), slices(folder, 24, 29)
     print(f"# Membranes: ISBI 2012\n\nbioconv {__version__}; {machine()}\n")
@@ -81,15 +93,11 @@ def score(folder: Path, paths: list[Path]) -> None:
     print("| | pixel error | Rand error |\n|---|---|---|")
     print(row("Otsu", errors(test, otsu)))
     for path in paths:
-        model = load_segmentation_model(path)
-        maps = {image: maps_of(model, image)[0] for image in dev + test}
-        on_dev = np.array([errors(dev, lambda image, t=t: maps[image] >= t).mean(0) for t in THRESHOLDS])
-        best = [THRESHOLDS[int(on_dev[:, column].argmin())] for column in (0, 1)]
-        found = np.stack(
-            [errors(test, lambda image, t=t: maps[image] >= t)[:, column] for column, t in enumerate(best)], axis=1
-        )
+        best, found = judged(load_segmentation_model(path), dev, test)
         print(row(f"{path.stem} (thresholds {best[0]}, {best[1]})", found))
-    print("\nPublished on the hidden test set, other slices of the same stack: U-Net pixel error 0.061, Rand error 0.038")
+    print(
+        "\nPublished on the hidden test set, other slices of the same stack: U-Net pixel error 0.061, Rand error 0.038"
+    )
     print("(Ronneberger et al. 2015; their Rand error is the best over thresholds).")
 
 

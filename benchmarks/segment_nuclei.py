@@ -2,6 +2,7 @@
 
 python benchmarks/segment_nuclei.py table DATA nuclei.csv             # what `bioconv train segment` is given
 python benchmarks/segment_nuclei.py score DATA MODEL... > benchmarks/segment_nuclei.md
+python benchmarks/segment_nuclei.py ship DATA MODEL bioconv/zoo/nuclei.safetensors     # with its figures on its card
 
 DATA is the prepared BBBC038 set (`images/`, `labels/`, `index.csv` with the split). The models differ in their seed.
 """
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from segmentation import channels_first, image_interval, maps_of, said, write_rows
+from segmentation import channels_first, image_interval, maps_of, said, ship, write_rows
 from timing import machine
 
 from bioconv.evaluation.objects import ApTable, ap_table
@@ -81,11 +82,16 @@ def score(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[dict[s
     )
 
 
+def ap50(table: ApTable, rows: Sequence[int]) -> tuple[float, float, float]:
+    """Return AP50 of some images, pooled, with its interval."""
+    own = table.counts.chosen(np.array(rows))
+    return image_interval(lambda chosen: float(own.chosen(chosen).pooled().average_precision()[0]), len(rows))
+
+
 def pooled(table: ApTable, rows: Sequence[int]) -> str:
     """Return AP50 of some images with its interval, and the mean over the thresholds."""
     own = table.counts.chosen(np.array(rows))
-    interval = image_interval(lambda chosen: float(own.chosen(chosen).pooled().average_precision()[0]), len(rows))
-    return f"{said(interval)} | {own.pooled().average_precision().mean():.3f}"
+    return f"{said(ap50(table, rows))} | {own.pooled().average_precision().mean():.3f}"
 
 
 def counts_row(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[dict[str, str]]) -> str:
@@ -93,22 +99,26 @@ def counts_row(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[d
     return pooled(score(folder, segment, rows), range(len(rows))).partition(" | ")[0]
 
 
+def places_of(rows: Sequence[dict[str, str]]) -> dict[str, list[int]]:
+    """Return the places of all images, and of each kind's."""
+    kinds = {
+        said_as: [n for n, row in enumerate(rows) if row["modality_guess"] == kind] for kind, said_as in STRATA.items()
+    }
+    return {"all": list(range(len(rows))), **kinds}
+
+
 def report(folder: Path, paths: list[Path]) -> None:
     rows = rows_of(folder, "test")
-    places = {
-        "all": list(range(len(rows))),
-        **{
-            said_as: [place for place, row in enumerate(rows) if row["modality_guess"] == kind]
-            for kind, said_as in STRATA.items()
-        },
-    }
+    places = places_of(rows)
     tables = {"Otsu, distances, watershed": score(folder, by_otsu, rows)}
     for path in paths:
         tables[path.stem] = score(folder, by_model(load_segmentation_model(path)), rows)
     network = load_segmentation_model(paths[0]).network
     size = sum(parameter.numel() for parameter in network.parameters())
     print(f"# Nuclei: 2018 Data Science Bowl, test part\n\nbioconv {__version__}; {machine()}\n")
-    print(f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with")
+    print(
+        f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with"
+    )
     print("its 95 % interval (images drawn again), mAP the mean over IoU 0.5 to 0.95. Models differ in their seed.\n")
     for kind, own in places.items():
         print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")
@@ -127,6 +137,13 @@ def report(folder: Path, paths: list[Path]) -> None:
 def main(words: list[str]) -> None:
     if words[:1] == ["table"]:
         write_table(Path(words[1]), Path(words[2]))
+    elif words[:1] == ["ship"]:
+        rows = rows_of(Path(words[1]), "test")
+        table = score(Path(words[1]), by_model(load_segmentation_model(words[2])), rows)
+        found = {"test_ap50": ap50(table, places_of(rows)["all"])}
+        for kind, own in places_of(rows).items():
+            found |= {} if kind == "all" else {f"{kind} test_ap50": ap50(table, own)}
+        ship(Path(words[2]), Path(words[3]), "nuclei", found)
     else:
         report(Path(words[1]), [Path(word) for word in words[2:]])
 

@@ -31,7 +31,11 @@ def write_table(folder: Path, target: Path) -> None:
     place = folder.resolve() / "train"
     listed = []
     for row in rows:
-        name = next(path.name for path in sorted((place / "images").glob(f"{row['patient']}_*")) if _slice(path) == int(row["slice"]))
+        name = next(
+            path.name
+            for path in sorted((place / "images").glob(f"{row['patient']}_*"))
+            if _slice(path) == int(row["slice"])
+        )
         listed.append((row["patient"], place / "images" / name, place / "masks" / name))
     write_rows(target, "group,image,mask", listed)
 

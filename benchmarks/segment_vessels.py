@@ -1,7 +1,8 @@
 """Retinal vessels: DRIVE by its official split, and CHASE_DB1 by the model trained on DRIVE.
 
-python benchmarks/segment_vessels.py table DRIVE FOLDER       # FOLDER/drive.csv for `bioconv train segment --ignore 128`
+python benchmarks/segment_vessels.py table DRIVE FOLDER       # FOLDER/drive.csv, to train with --ignore 128
 python benchmarks/segment_vessels.py chase CHASE FOLDER       # FOLDER/chase.csv, patients 01 to 10
+python benchmarks/segment_vessels.py ship CHASE CHASE_MODEL bioconv/zoo/vessels.safetensors    # with its figures
 python benchmarks/segment_vessels.py score DRIVE CHASE DRIVE_MODEL CHASE_MODEL > benchmarks/segment_vessels.md
 
 Scored inside the field of view against the first observer. The scorer reproduces two published sets of predictions
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from segmentation import image_interval, maps_of, said, truth_of, write_rows
+from segmentation import image_interval, maps_of, said, ship, truth_of, write_rows
 from timing import machine
 
 from bioconv.evaluation import auroc
@@ -126,8 +127,8 @@ def score(drive_folder: Path, chase_folder: Path, drive_model: Path, chase_model
     size = sum(parameter.numel() for parameter in model.network.parameters())
     test = drive(drive_folder, "test")
     print(f"# Retinal vessels\n\nbioconv {__version__}; {machine()}\n")
-    print("Inside the field of view, first observer. AUC over all pixels together; F1 pooled over images, with its 95 %")
-    print("interval (images drawn again), and its mean over images.\n")
+    print("Inside the field of view, first observer. AUC over all pixels together; F1 pooled over images, with its")
+    print("95 % interval (images drawn again), and its mean over images.\n")
     print("| DRIVE, 20 test images | AUC | F1 | mean F1 |\n|---|---|---|---|")
     for name, (auc, f1) in PUBLISHED.items():
         folder = drive_folder / "oracle-predictions" / name
@@ -151,6 +152,10 @@ def main(words: list[str]) -> None:
         write_table(drive(paths[0], "training"), paths[1], "drive", lambda eye: eye.name[:2] in DEV)
     elif words[:1] == ["chase"]:
         write_table(chase(paths[0], trained=True), paths[1], "chase", lambda eye: eye.name[6:8] in CHASE_DEV)
+    elif words[:1] == ["ship"]:
+        model = load_segmentation_model(paths[1])
+        found = found_by(chase(paths[0], trained=False), by_model(model))
+        ship(paths[1], paths[2], "vessels", {"test_dice": found.f1(model.threshold)})
     else:
         score(*paths)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import read_image
+from bioconv.models.model_file import read_model, write_model
 from bioconv.segmentation.model import SegmentationModel
 
 Floats = NDArray[np.float32]
@@ -55,3 +57,11 @@ def image_interval(
 def said(interval: tuple[float, float, float]) -> str:
     """Return a figure with its interval, to three places."""
     return f"{interval[0]:.3f} ({interval[1]:.3f} to {interval[2]:.3f})"
+
+
+def ship(model: Path, target: Path, name: str, metrics: Mapping[str, tuple[float, float, float]]) -> None:
+    """Write a model with its name and the figures of its test images on its card."""
+    file = read_model(model)
+    found = {key: [round(value, 5) for value in values] for key, values in metrics.items()}
+    about = {"name": name, "metrics": {**file.metadata["metrics"], **found}}
+    write_model(target, replace(file, metadata={**file.metadata, **about}))

@@ -15,6 +15,8 @@ from bioconv.version import __version__
 if TYPE_CHECKING:
     from bioconv.families import load_model as load_model
     from bioconv.families import train as train
+    from bioconv.segmentation.segment import Failure as Failure
+    from bioconv.segmentation.segment import segment as segment
     from bioconv.sequence.mutation_map import mutation_map as mutation_map
     from bioconv.sequence.prediction import predict as predict
     from bioconv.sequence.scanning.scan import scan as scan
@@ -27,16 +29,29 @@ if (_checkout / "pyproject.toml").is_file():
     __path__.append(str(_checkout))
 
 _PUBLIC = {
+    "Failure": "bioconv.segmentation.segment",
     "TrainConfig": "bioconv.training.config",
     "load_model": "bioconv.families",
     "mutation_map": "bioconv.sequence.mutation_map",
     "predict": "bioconv.sequence.prediction",
     "scan": "bioconv.sequence.scanning.scan",
+    "segment": "bioconv.segmentation.segment",
     "train": "bioconv.families",
     "variants": "bioconv.sequence.variants",
 }
 
-__all__ = ["TrainConfig", "__version__", "load_model", "mutation_map", "predict", "scan", "train", "variants"]
+__all__ = [
+    "Failure",
+    "TrainConfig",
+    "__version__",
+    "load_model",
+    "mutation_map",
+    "predict",
+    "scan",
+    "segment",
+    "train",
+    "variants",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -98,7 +98,7 @@ def _train_deepbind(
     from bioconv.sequence.binding.training_run import train_to_file
 
     of_plan = _taken(choices, ("ranked", "refit", "published", "name", "licence", "citation"))
-    of_files = _taken(choices, _OF_FILES + ("search_count", "reference") if output else ())
+    of_files = _taken(choices, (*_OF_FILES, "search_count", "reference") if output else ())
     device = _device(choices)
     given = data if isinstance(data, BindingData) else read_binding(fspath(data))
     plan = BindingPlan(

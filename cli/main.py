@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": ("bioconv.cli.predict", "Score whole sequences with models, one row per record."),
     "variants": ("bioconv.cli.variants", "Score the variants of a VCF with models, reference against alternative."),
     "mutation-map": ("bioconv.cli.mutation_map", "Score every single substitution of a sequence: table and plot."),
+    "segment": ("bioconv.cli.segment", "Segment images of any format and size: masks, objects, measurements."),
     "train": ("bioconv.cli.train", "Train a model: deepbind, segment."),
     "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from bioconv.zoo import Model, ModelSet
 
-_FIELDS = ("name", "protein", "type", "species", "family", "experiment", "details", "cite", "about")
+_FIELDS = ("name", "protein", "type", "species", "family", "experiment", "details", "cite", "about", "task")
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

@@ -82,6 +82,12 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     if not everything:
         runtime.logger.error("no images in %s", ", ".join(paths))
         context.exit(4)
+    failures = Failures(len(everything), given["max_failures"])
+    if all(item.reason for item in everything):  # nothing to make a folder for
+        for item in everything:
+            with failures.guard(item.source):
+                raise InputError(item.reason)
+        context.exit(failures.exit_code)
     check_output(output, everything, wanted_paths)
     items = shard(everything, which, number)
     segmenter = _segmenter(given, output)

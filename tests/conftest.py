@@ -67,3 +67,75 @@ def model_path(motif_model, tmp_path_factory) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def spot_model() -> Callable[..., object]:
+    """Return a function that makes a model file's contents: an untrained U-Net whose weights were set by hand.
+
+    Its upper level blurs the image by 3x3 twice; what is bright is foreground, the brighter the nearer the middle.
+    """
+    import torch
+
+    from bioconv.models.unet import UNet, UNetConfig
+    from bioconv.segmentation.model import to_model_file
+    from bioconv.segmentation.objective import INSTANCE_MAPS, Objective
+    from bioconv.segmentation.preprocessing import Preprocessing
+
+    def make(kind="instances", *, inputs=("gray",), name="spots", ndim=2, level=0.4, dropout=0.0, **about):
+        labels = {"instances": INSTANCE_MAPS, "binary": ("spot",), "classes": ("background", "dim", "bright")}[kind]
+        config = UNetConfig(len(inputs), len(labels), ndim, widths=(2, 4), batch_norm=False, dropout=dropout)
+        network = UNet(config).eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                # The lower level matters a little, so that strides and dropout can be seen.
+                parameter.copy_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+            first, second = network.encoder[0][0], network.encoder[0][2]
+            box = 3**ndim
+            first.weight[0], first.bias[0] = 1 / (box * len(inputs)), 0
+            second.weight[0], second.bias[0] = 0, 0
+            second.weight[0, 0] = 1 / box
+            decoder = network.decoder[0][0]
+            decoder.weight[0], decoder.bias[0] = 0, 0
+            decoder.weight[(0, 0, *(1,) * ndim)] = 1
+            head = network.head
+            slope = {"instances": (30, 5, 0), "binary": (30,), "classes": (0, 30, 60)}[kind]
+            shift = {"instances": (-30 * level, -2.5, -9), "binary": (-30 * level,), "classes": (0, -12, -33)}[kind]
+            for number in range(len(labels)):
+                head.weight[number], head.bias[number] = 0, shift[number]
+                head.weight[number, 0] = slope[number]
+        facts = {"name": name, "segmentation": {"diameter": 12.0, **about}}
+        if "spacing" in about:
+            facts["spacing"] = facts["segmentation"].pop("spacing")
+        preprocessing = Preprocessing(inputs=inputs, low=0.0, high=100.0)
+        return to_model_file(network, "unet", Objective(kind, labels), preprocessing, facts)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def spot_model_path(spot_model, tmp_path_factory) -> Callable[..., Path]:
+    """Return a function that writes such a model to a file."""
+    from bioconv.models.model_file import write_model
+
+    def write(kind="instances", *, name="spots", **options) -> Path:
+        path = tmp_path_factory.mktemp("model") / f"{name}.safetensors"
+        write_model(path, spot_model(kind, name=name, **options))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def spots() -> Callable[..., np.ndarray]:
+    """Return a function from a shape to an image of bright discs, far from each other and from the border."""
+
+    def make(shape=(60, 80), *, radius=6, step=20, height=200, dtype=np.uint8, seed=0):
+        rng = np.random.default_rng(seed)
+        image = rng.normal(20, 2, shape).clip(0)
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        distance = np.hypot(y % step - step // 2, x % step - step // 2)
+        image = np.maximum(image, height * np.clip(1.3 - distance / radius, 0, 1))
+        return image.astype(dtype)
+
+    return make

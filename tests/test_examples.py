@@ -40,6 +40,17 @@ def test_scan_promoters_finds_the_known_sites():
     assert rows[1][0] == "pst"
 
 
+def test_segment_cells_segments_grey_and_colour(spot_model_path):
+    model = spot_model_path(inputs=("red", "green", "blue"))
+    head, *rows = run("examples/segment_cells.py", model).stdout.splitlines()
+    found = {line.split("\t")[0]: dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in rows[:-1]}
+    assert [(name, row["axes"], row["shape"]) for name, row in found.items()] == [
+        ("cell", "YX", "660x550"), ("immunohistochemistry", "YX", "512x512")
+    ]  # fmt: skip
+    assert all(int(row["objects"]) > 0 for row in found.values())
+    assert rows[-1].startswith("Otsu's threshold")
+
+
 def console_blocks(text: str) -> list[tuple[str, list[str]]]:
     """Return each command of a text's console blocks with the output shown below it."""
     commands = []

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv import reference_detectors as definition
+from bioconv.conv.arithmetic import chunk_overlap, padding_of
 from bioconv.conv.detectors import Codes, Detectors, Floats, batch_scores, window_scores
 
 HIT = np.dtype(
@@ -62,7 +63,7 @@ def detector_hits(
     OptionError
         As `window_scores`.
     """
-    codes = codes[: max(0, limit) + window - 1]
+    codes = codes[: max(0, limit) + chunk_overlap(window)]
     scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
     starts, best, strands = _qualifying(codes, detectors, scores, window, threshold)
     hits = _clusters(starts, best, strands, window)
@@ -157,7 +158,7 @@ def _clusters(starts: NDArray[np.int64], scores: Floats, strands: NDArray[np.int
 
 def _explain(codes: Codes, detectors: Detectors, hits: Hits, window: int, padded: bool) -> None:
     """Fill in detector and match of every hit."""
-    outside = detectors.length - 1 if padded else 0
+    outside, _ = padding_of("full" if padded else "valid", detectors.length)
     for first in range(0, len(hits), _BATCH):
         part = hits[first : first + _BATCH]
         windows = np.minimum(codes[part["start"][:, None] + np.arange(window)], 4)

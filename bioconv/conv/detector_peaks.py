@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.conv.arithmetic import chunk_overlap
 from bioconv.conv.detectors import Codes, Detectors, Floats
 from bioconv.conv.reference_detectors import LETTERS
 
@@ -62,7 +63,7 @@ def detector_peaks(records: Codes, detectors: Detectors) -> Peaks:
     >>> peaks.start.ravel(), peaks.strand.ravel(), peaks.fall.ravel()
     (array([2, 1]), array([ 1, -1], dtype=int8), array([1., 1.], dtype=float32))
     """
-    many = max(1, _BLOCK // (records.shape[1] + detectors.length - 1))
+    many = max(1, _BLOCK // (records.shape[1] + chunk_overlap(detectors.length)))
     parts = [_peaks(records[first : first + many], detectors) for first in range(0, max(len(records), 1), many)]
     names = ("response", "start", "strand", "score", "fall")
     return Peaks(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.conv.arithmetic import chunk_overlap, padding_of
 from bioconv.conv.detectors import Codes, Detectors, Floats
 from bioconv.conv.reference_detectors import LETTERS
 from bioconv.conv.reference_detectors import head as score_of
@@ -38,14 +39,15 @@ class RecordPool:
         self._top = np.zeros(len(self._thresholds), np.float32)  # rectified: never below 0
         self._total = np.zeros(len(self._thresholds), np.float64)
         self._positions = 0
-        self._waiting = [np.full(detectors.length - 1, 4, np.uint8)]
-        self._waits = detectors.length - 1
+        before, self._after = padding_of("full", detectors.length)
+        self._waiting = [np.full(before, 4, np.uint8)]
+        self._waits = before
 
     def feed(self, codes: Codes) -> None:
         """Take the next letters: (n,) uint8 codes."""
         self._waiting.append(np.minimum(codes, 4).astype(np.uint8))
         self._waits += len(codes)
-        block = BLOCK + self._detectors.length - 1
+        block = BLOCK + chunk_overlap(self._detectors.length)
         if self._waits < block:
             return
         held = np.concatenate(self._waiting)
@@ -68,7 +70,7 @@ class RecordPool:
 
     def scores(self) -> Floats:
         """End the sequence; return (S,) float32, the strands as in `record_scores`."""
-        self.feed(np.full(self._detectors.length - 1, 4, np.uint8))
+        self.feed(np.full(self._after, 4, np.uint8))
         rest = np.concatenate(self._waiting)
         if len(rest) >= self._detectors.length:
             self._pool(rest)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv import native
+from bioconv.conv.arithmetic import output_size, padding_of
 
 if TYPE_CHECKING:
     from bioconv.conv.detector_network import Detectors
@@ -42,10 +43,11 @@ class Plan(ctypes.Structure):
 def scores(codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool], *, simd: bool = True) -> Floats:
     """Return (N, S) scores of the windows of a grid (window, stride, padded); `simd=False`: plain C."""
     window, stride, padded = grid
-    count = max(0, (len(codes) - window) // stride + 1)
+    count = output_size(len(codes), window, stride=stride)
     out = np.empty((count, detectors.strands), np.float32)
     letters, constant = _letter_table(detectors)
-    head = _head(detectors, window + (detectors.length - 1) * (1 if padded else -1))
+    outside, _ = padding_of("full" if padded else "valid", detectors.length)
+    head = _head(detectors, output_size(window, detectors.length, padding=outside))
     plan = Plan(
         window=window,
         stride=stride,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from bioconv.conv.arithmetic import output_size
+
 if TYPE_CHECKING:
     from bioconv.conv.detector_network import Detectors
 
@@ -22,7 +24,7 @@ def scores(
 ) -> NDArray[np.float32]:
     """Return (N, S) scores of the windows of a grid (window, stride, padded)."""
     window, stride, padded = grid
-    count = max(0, (len(codes) - window) // stride + 1)
+    count = output_size(len(codes), window, stride=stride)
     out = np.empty((count, detectors.strands), np.float32)
     network = _Network(detectors, padded, device)
     # Few windows of many letters each must not fill the memory either.

@@ -17,7 +17,7 @@ from bioconv.conv.tracing_rules import RULES
 from bioconv.errors import ModelError
 
 _LARGE = {1: 241_920, 2: 241_920, 3: 20_160}
-"""Sizes to follow a network at, by axes: multiples of 1 to 10, of 64 and of 9; larger than any reach; nothing is computed."""
+"""Sizes to follow a network at, by axes: multiples of 1 to 10, of 64 and of 9; nothing is computed."""
 
 
 def network_geometry(network: nn.Module, *, ndim: int, channels: int) -> Geometry:

@@ -80,6 +80,7 @@ class Trace(TorchDispatchMode):
         # Tensors are kept so that no number is given twice; those of `meta` take no memory.
         self._known: dict[int, tuple[Tensor, Grid]] = {}
         self._modules: list[str] = []
+        self._shared: set[int] = set()  # tensors that share their values with another
 
     def start(self, image: Tensor) -> None:
         """Take a tensor (N, C, *spatial) as the image."""
@@ -108,6 +109,7 @@ class Trace(TorchDispatchMode):
         tensors = list(_tensors([*args, *options.values()]))
         grids = tuple((tensor, grid) for tensor in tensors if (grid := self.grid(tensor)) is not None)
         if grids:
+            self._watch_sharing(func, tensors, len(grids), result)
             others = tuple(tensor for tensor in tensors if self.grid(tensor) is None)
             call = Call(func.overloadpacket.__name__, args, options, grids, others, result)
             grid = self._rule(call.name, torch.Tag.pointwise in func.tags)(call)
@@ -119,6 +121,15 @@ class Trace(TorchDispatchMode):
             for tensor in [first, *(tensor for tensor in rest if _fits(tensor, grid))]:
                 self._known[id(tensor)] = tensor, grid
         return result
+
+    def _watch_sharing(self, func: Any, tensors: list[Tensor], count: int, result: Any) -> None:
+        """Refuse to follow what is written through a view: the tensors that share it would not be told."""
+        returned = [value.alias_info for value in func._schema.returns]
+        if any(alias is not None and not alias.is_write for alias in returned):
+            self._shared |= {id(tensor) for tensor in (tensors[0], *_tensors([result]))}
+        if func._schema.is_mutable and count > 1 and id(tensors[0]) in self._shared:
+            message = "changes a part of a feature map in place"
+            raise NotLocalError(message)
 
     def _rule(self, name: str, pointwise: bool) -> Rule:
         rule = self._rules.get(name) or self._rules.get("pointwise" if pointwise else name)

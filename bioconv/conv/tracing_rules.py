@@ -12,6 +12,8 @@ from bioconv.conv.dependence import Axis
 from bioconv.conv.tracing import Call, Grid, NotLocalError, Rule
 
 _EXACT_LINEAR = (1, 2, 4, 8, 16, 32, 64)
+_EXACT_NEAREST = 40
+"""Up to this factor the neighbour that torch takes, floor(place * float32(1 / factor)), is place // factor."""
 
 
 def _convolution(call: Call) -> Grid:
@@ -74,10 +76,10 @@ def _upsample(call: Call) -> Grid:
         if rest or not factor:
             message = f"changes its size from {axis.size} to {call.result.shape[dim]}, which is no whole factor"
             raise NotLocalError(message)
-        if not linear:
+        if not linear and factor <= _EXACT_NEAREST:
             return dependence.repeated(axis, factor)
-        if factor not in _EXACT_LINEAR:
-            message = f"interpolates by a factor of {factor}, whose weights are rounded by place (powers of 2 are not)"
+        if factor not in _EXACT_LINEAR or not linear:
+            message = f"upsamples by a factor of {factor}, whose weights are rounded by place (powers of 2 are not)"
             raise NotLocalError(message)
         return dependence.interpolated(axis, factor)
 

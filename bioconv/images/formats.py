@@ -10,7 +10,7 @@ from bioconv.errors import InputError
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".btf", ".tf8", ".tf2", ".svs", ".dcm", ".dicom", ".ima",
-    ".nii", ".nii.gz", ".mgh", ".mgz", ".npy", ".zarr",
+    ".nii", ".nii.gz", ".hdr", ".mgh", ".mgz", ".npy", ".zarr",
 )  # fmt: skip
 """Of the files that a folder is searched for; DICOM files are found without one too."""
 
@@ -49,6 +49,12 @@ def image_suffix(path: Path) -> str:
     return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
 
 
+def image_stem(path: Path) -> str:
+    """Return a name without its suffix; ".nii.gz" and ".ome.tif" are one."""
+    stem = path.name[: len(path.name) - len(image_suffix(path))]
+    return stem[:-4] if stem.lower().endswith(".ome") else stem
+
+
 def refusal(path: Path) -> str | None:
     """Return why a file of a known format that is not read is refused, by its name."""
     reason = REFUSED.get(image_suffix(path))
@@ -75,11 +81,11 @@ def image_format(path: Path) -> str:
     if packed:
         head = _unpacked_head(path)
     else:
+        if head[128:132] == b"DICM":  # first: its preamble may hold a TIFF header
+            return "dicom"
         for magic, name in _MAGIC:
             if head.startswith(magic):
                 return name
-        if head[128:132] == b"DICM":
-            return "dicom"
     return _by_content(path, head, packed=packed)
 
 

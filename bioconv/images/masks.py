@@ -1,8 +1,7 @@
-"""Label masks from files: PNG, TIFF, BMP, GIF through Pillow, and NPY."""
+"""Label masks from files of every format that keeps numbers as they are."""
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError
+from bioconv.images.formats import image_stem, image_suffix
 
-SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy")
+SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".npy", ".nii", ".nii.gz", ".mgz", ".mgh")
 Mask = NDArray[np.integer[Any]]
 
 
@@ -59,8 +59,8 @@ def pair_masks(predicted: str | Path, truth: str | Path) -> list[MaskPair]:
             message = f"{folder} is not a folder; give one with masks ({', '.join(SUFFIXES)})"
             raise InputError(message)
         for path in sorted(Path(folder).iterdir()):
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-                found[path.stem][side].append(path)
+            if image_suffix(path) in SUFFIXES and not path.name.startswith("."):
+                found[image_stem(path)][side].append(path)
     if not found:
         message = f"neither {predicted} nor {truth} holds masks ({', '.join(SUFFIXES)})"
         raise InputError(message)
@@ -68,20 +68,29 @@ def pair_masks(predicted: str | Path, truth: str | Path) -> list[MaskPair]:
 
 
 def read_mask(path: str | Path) -> Mask:
-    """Read a mask: (Y, X), or (pages, Y, X) of several pages; whole numbers.
+    """Read a mask: (Y, X), or (pages, Y, X) of several pages or planes; whole numbers.
 
     Palette images give the palette's indices. Colour images are taken where the channels are equal
-    (grey stored as colour); transparency is left out.
+    (grey stored as colour); transparency is left out. Volumes have the axes that
+    :func:`bioconv.images.reader.open_image` gives them.
 
     Raises
     ------
     InputError
-        If the file cannot be read, holds fractions, or is in colour.
+        If the file cannot be read, holds fractions, is in colour, or was packed with loss (JPEG).
     """
-    path = Path(path)
-    pixels = _read_npy(path) if path.suffix.lower() == ".npy" else _read_image(path)
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8)
+    from bioconv.images.reader import open_source
+
+    with open_source(path, indices=True) as source:
+        if source.info.format == "jpeg":
+            message = f"{path}: JPEG changes the numbers it stores; save masks as PNG or TIFF"
+            raise InputError(message)
+        pixels = source.read()
+    if source.info.rgb:
+        pixels = _grey(pixels, source.info.axes.index("C"), path)
+    elif "C" in source.info.axes:
+        message = f"{path}: {source.info.sizes['C']} channels; expected a mask with one"
+        raise InputError(message)
     if pixels.dtype.kind == "f" and np.isfinite(pixels).all() and not np.any(pixels % 1):
         return pixels.astype(np.int64)
     if pixels.dtype.kind not in "iu":
@@ -90,42 +99,10 @@ def read_mask(path: str | Path) -> Mask:
     return pixels
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        pixels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        message = f"{path}: not a readable NPY file: {error}"
-        raise InputError(message) from error
-    if not isinstance(pixels, np.ndarray) or not pixels.size:
-        message = f"{path}: holds no array of pixels"
-        raise InputError(message)
-    return pixels
-
-
-def _read_image(path: Path) -> NDArray[Any]:
-    from PIL import Image, ImageSequence
-
-    try:
-        with warnings.catch_warnings():
-            # Whole slides are larger than Pillow thinks an image should be; its limit for errors stays.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                pages = [_grey(np.asarray(page), path) for page in ImageSequence.Iterator(image)]
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        message = f"{path}: not a readable image: {error}"
-        raise InputError(message) from error
-    if len({page.shape for page in pages}) > 1:
-        message = f"{path}: its pages differ in size; expected one mask"
-        raise InputError(message)
-    return pages[0] if len(pages) == 1 else np.stack(pages)
-
-
-def _grey(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
+def _grey(pixels: NDArray[Any], axis: int, path: str | Path) -> NDArray[Any]:
     """Return one channel of an image whose colour channels are equal."""
-    if pixels.ndim == 2:
-        return pixels.copy()
-    colour = pixels[..., : 1 if pixels.shape[-1] == 2 else 3]
-    if (colour != colour[..., :1]).any():
+    first: NDArray[Any] = pixels.take(0, axis)
+    if any((pixels.take(number, axis) != first).any() for number in range(1, pixels.shape[axis])):
         message = f"{path}: in colour; expected a mask with one channel"
         raise InputError(message)
-    return colour[..., 0].copy()
+    return first

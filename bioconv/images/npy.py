@@ -26,7 +26,7 @@ def open_npy(path: Path, axes: str | None, *, indices: bool = False) -> ImageSou
             raise InputError(message)
         offset = stream.tell()
     if dtype.hasobject:
-        message = "holds Python objects (pickled), which are never loaded; save an array of numbers"
+        message = "not a readable NPY file: it holds Python objects (pickled), which are never loaded; save numbers"
         raise InputError(message)
     kind = native(dtype)
     check_stored(path, offset, shape, dtype)

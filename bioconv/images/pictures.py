@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 
 def to_png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a PNG file.
+    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a PNG file.
 
     Examples
     --------
     >>> to_png(np.zeros((2, 2, 3), np.uint8))[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
     return _encode(picture, format="PNG", optimize=False)
 
 
 def to_jpeg(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
-    """Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a JPEG file: for pages, not for measuring.
+    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a JPEG file: for pages, not for measuring.
 
     Examples
     --------
     >>> to_jpeg(np.zeros((2, 2, 3), np.uint8))[:2]
-    b'\\xff\\xd8'
+    b'\xff\xd8'
     """
     return _encode(picture, format="JPEG", quality=quality)
 

@@ -185,14 +185,15 @@ def check_png(path: Path) -> None:
             head = stream.read(8)
             length, kind = int.from_bytes(head[:4]), head[4:]
             if len(head) < 8 or place + length + 12 > size:
-                message = f"a PNG cut short after {size} bytes; copy it again"
+                message = f"not a readable image: a PNG cut short after {size} bytes; copy it again"
                 raise InputError(message)
             checksum = _checksum(stream, kind, length)
             if place == 8 and (kind != b"IHDR" or length != 13):
-                message = "a PNG without a header; it is damaged"
+                message = "not a readable image: a PNG without a header"
                 raise InputError(message)
             if stream.read(4) != checksum.to_bytes(4):
-                message = f"a damaged PNG: the checksum of its {kind.decode('latin1')} chunk is wrong; copy it again"
+                name = kind.decode("latin1")
+                message = f"not a readable image: damaged, the checksum of its {name} chunk is wrong; copy it again"
                 raise InputError(message)
             place += length + 12
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bioconv.errors import InputError
 from bioconv.images.axes import CANONICAL
 from bioconv.images.failures import reading
-from bioconv.images.formats import image_format
+from bioconv.images.formats import image_format, looks_like_dicom
 from bioconv.images.image import Image, ImageSource, check_info
 
 ImagePath = str | Path | Sequence[str | Path]
@@ -91,10 +91,46 @@ def _open(path: Path, kind: str, axes: str | None, *, indices: bool) -> ImageSou
         from bioconv.images.npy import open_npy
 
         return open_npy(path, axes, indices=indices)
-    message = f"format {kind} is not read yet"
+    if kind == "dicom":
+        from bioconv.images.dicom import open_dicom
+
+        return open_dicom(path, axes, indices=indices)
+    if kind in ("nifti", "mgh"):
+        from bioconv.images.nifti import open_nifti
+
+        return open_nifti(path, axes)
+    if kind == "zarr":
+        from bioconv.images.zarr import open_zarr
+
+        return open_zarr(path, axes)
+    if kind == "series":
+        return _open_files(_series_files(path), axes)
+    message = f"format {kind} is not read"
     raise InputError(message)
 
 
 def _open_files(paths: list[Path], axes: str | None) -> ImageSource:
-    message = f"{paths[0]}: series are not read yet"
-    raise InputError(message)
+    from bioconv.images.dicom import open_series
+
+    if not paths:
+        message = "no files given; expected those of one DICOM series"
+        raise InputError(message)
+    with reading(paths[0].parent, "dicom"):
+        source = open_series(paths, axes)
+        check_info(source.info)
+    return source
+
+
+def _series_files(folder: Path) -> list[Path]:
+    """Return the DICOM files of a folder."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and path.name.upper() != "DICOMDIR":
+            with path.open("rb") as stream:
+                head = stream.read(132)
+            if head[128:] == b"DICM" or looks_like_dicom(head):
+                found.append(path)
+    if not found:
+        message = "a folder without DICOM files; give the images themselves, or search it with bioconv segment FOLDER"
+        raise InputError(message)
+    return found

@@ -9,11 +9,16 @@ from bioconv.errors import ModelError
 
 # A class is imported when asked for (most need torch), and only from this table: never by a name in a file.
 ARCHITECTURES = {
+    "attention-unet": "bioconv.models.monai_networks:AttentionUnet",
     "deepbind": "bioconv.models.deepbind:DeepBind",
+    "dynunet": "bioconv.models.monai_networks:DynUNet",
+    "fcn": "bioconv.models.fcn:FCN",
+    "segresnet": "bioconv.models.monai_networks:SegResNet",
     "unet": "bioconv.models.unet:UNet",
+    "wnet": "bioconv.models.wnet:WNet",
 }
 
-SEGMENTERS = ("unet",)
+SEGMENTERS = ("unet", "fcn", "wnet", "dynunet", "segresnet", "attention-unet")
 """Those of them that give a map of probabilities of the size of the image."""
 
 

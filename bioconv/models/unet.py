@@ -12,6 +12,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from bioconv.models.layers import CONVOLUTIONS, DROPOUTS, NORMALISATIONS, POOLS, TRANSPOSED
+
 SKIPS = ("add", "concatenate")
 
 
@@ -89,7 +91,7 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        widths, convolution = config.widths, _CONVOLUTIONS[config.ndim]
+        widths, convolution = config.widths, CONVOLUTIONS[config.ndim]
         inputs = (config.channels_in, *widths[:-1])
         pairs = list(pairwise(widths))
         doubled = 2 if config.skip == "concatenate" else 1
@@ -97,8 +99,8 @@ class UNet(nn.Module):
             _level(config, before, width, config.encoder_convolutions)
             for before, width in zip(inputs, widths, strict=True)
         )
-        self.pool = _POOLS[config.ndim](2)
-        self.drop = nn.Dropout2d(config.dropout) if config.ndim == 2 else nn.Dropout3d(config.dropout)
+        self.pool = POOLS[config.ndim](2)
+        self.drop = DROPOUTS[config.ndim](config.dropout)
         self.up = nn.ModuleList(_upsampling(config, below, width) for width, below in pairs)
         self.decoder = nn.ModuleList(
             _level(config, doubled * width, width, config.decoder_convolutions) for width, _ in pairs
@@ -143,28 +145,19 @@ class UNet(nn.Module):
         return (logits, *deep) if deep else logits
 
 
-_CONVOLUTIONS: dict[int, type[nn.Conv2d | nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORMALISATIONS: dict[int, type[nn.BatchNorm2d | nn.BatchNorm3d]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOLS: dict[int, type[nn.MaxPool2d | nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_TRANSPOSED: dict[int, type[nn.ConvTranspose2d | nn.ConvTranspose3d]] = {
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
-}
-
-
 def _level(config: UNetConfig, inputs: int, width: int, count: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for number in range(count):
-        convolution = _CONVOLUTIONS[config.ndim](
+        convolution = CONVOLUTIONS[config.ndim](
             width if number else inputs, width, 3, padding=1, bias=not config.batch_norm
         )
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        layers += [convolution, *([_NORMALISATIONS[config.ndim](width)] if config.batch_norm else []), nn.ReLU()]
+        layers += [convolution, *([NORMALISATIONS[config.ndim](width)] if config.batch_norm else []), nn.ReLU()]
     return nn.Sequential(*layers)
 
 
 def _upsampling(config: UNetConfig, below: int, width: int) -> nn.Module:
     if config.transposed:
-        return _TRANSPOSED[config.ndim](below, width, 2, stride=2)
+        return TRANSPOSED[config.ndim](below, width, 2, stride=2)
     # Channels first: the convolution then runs on a quarter (an eighth) of the pixels.
-    return nn.Sequential(_CONVOLUTIONS[config.ndim](below, width, 1), nn.Upsample(scale_factor=2.0, mode="nearest"))
+    return nn.Sequential(CONVOLUTIONS[config.ndim](below, width, 1), nn.Upsample(scale_factor=2.0, mode="nearest"))

@@ -92,7 +92,7 @@ class Batch:
         wanted = Record(item.name, item.source, FAILED, models=self._models, settings=self._settings, facts=self.facts)
         try:
             if item.reason:
-                raise InputError(item.reason)  # noqa: EM101 - it is a whole message
+                raise InputError(item.reason)
             wanted = replace(wanted, sha256=_hash(item))
             if not self.overwrite:
                 if known := self.manifest.proves(wanted, self.wanted.kinds()):
@@ -111,7 +111,7 @@ class Batch:
             raise
         except Exception as error:
             runtime.logger.debug("%s", item.source, exc_info=True)
-            record = replace(wanted, reason=_reason(item, error))
+            record = replace(wanted, reason=failure_reason(item, error))
         return self._note(item, record, begin)
 
     def _segment(self, item: Item, wanted: Record, progress: Callable[[], object]) -> Record:
@@ -192,7 +192,8 @@ def _hash(item: Item) -> str:
         raise InputError(message) from error
 
 
-def _reason(item: Item, error: Exception) -> str:
+def failure_reason(item: Item, error: Exception) -> str:
+    """Return what to say of an image that could not be segmented."""
     if isinstance(error, BioconvError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -27,7 +27,7 @@ def drop_small_parts(labels: NDArray[Any], min_size: int, *, drop_border: bool =
     """
     from skimage.measure import label
 
-    parts = label(labels, background=0, connectivity=1)
+    parts = label(labels, background=0, connectivity=1)  # type: ignore[no-untyped-call]
     kept = np.bincount(parts.ravel()) >= min_size
     if drop_border:
         kept[border_values(parts)] = False
@@ -42,7 +42,7 @@ def border_values(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def renumber(labels: ArrayStore, shape: tuple[int, ...], highest: int, *, drop_border: bool = False) -> int:
-    """Number the objects of a store from 1 in the order of their numbers, and return how many there are.
+    """Give the objects of a store the numbers from 1 on, in their order, and return how many there are.
 
     Parameters
     ----------

@@ -71,6 +71,24 @@ class MemoryPlan:
     tile_bytes: int
 
 
+def left_over(max_memory: int, taken: int) -> int:
+    """Return how many bytes are left of those allowed.
+
+    Raises
+    ------
+    OptionError
+        If that is next to nothing.
+    """
+    budget = max_memory - taken
+    if budget < _LEAST:
+        message = (
+            f"--max-memory {max_memory / 1e6:,.0f} MB leaves too little: the program and the model take "
+            f"{taken / 1e6:,.0f} MB; give {math.ceil((taken + 4 * _LEAST) / 1e8) / 10:g}GB or more"
+        )
+        raise OptionError(message)
+    return budget
+
+
 def plan_memory(
     max_memory: int, *, taken: int, shape: tuple[int, ...], frames: int, result_bytes: int, channels: int
 ) -> MemoryPlan:
@@ -96,13 +114,7 @@ def plan_memory(
     OptionError
         If next to nothing is left.
     """
-    budget = max_memory - taken
-    if budget < _LEAST:
-        message = (
-            f"--max-memory {max_memory / 1e6:,.0f} MB leaves too little: the program and the model take "
-            f"{taken / 1e6:,.0f} MB; give {math.ceil((taken + 4 * _LEAST) / 1e8) / 10:g}GB or more"
-        )
-        raise OptionError(message)
+    budget = left_over(max_memory, taken)
     pixels = math.prod(shape)
     frame, results = pixels * (_PER_PIXEL + 4 * channels), pixels * frames * result_bytes
     results_on_disk = results > budget // 4

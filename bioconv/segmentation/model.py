@@ -17,6 +17,7 @@ from bioconv.conv.arithmetic import Geometry
 from bioconv.conv.geometry import network_geometry
 from bioconv.errors import ModelError
 from bioconv.models import SEGMENTERS, model_class
+from bioconv.models.configuration import read_config
 from bioconv.models.model_file import ModelFile, read_model, to_bytes
 from bioconv.segmentation.instances import InstanceSettings
 from bioconv.segmentation.objective import Objective
@@ -184,8 +185,8 @@ def build_network(architecture: str, config: dict[str, Any]) -> nn.Module:
     """
     network_class = model_class(architecture)
     try:
-        network: nn.Module = network_class(network_class.config_class(**config))
-    except (TypeError, ValueError) as error:
+        network: nn.Module = network_class(read_config(network_class.config_class, config))
+    except (ModelError, TypeError, ValueError, RuntimeError) as error:
         message = f"hyper-parameters of {architecture}: {error}"
         raise ModelError(message) from error
     return network

@@ -117,5 +117,6 @@ def _shrink(block: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
         counts = np.minimum(starts + factor, size) - starts
         shape = [1, 1, 1]
         shape[axis] = len(starts)
-        block = np.add.reduceat(block, starts, axis=axis) / counts.reshape(shape).astype(np.float32)
+        means = np.add.reduceat(block, starts, axis=axis) / counts.reshape(shape)
+        block = np.asarray(means, np.float32)
     return block

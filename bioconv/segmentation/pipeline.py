@@ -1,4 +1,4 @@
-"""One image from its file to its labels: in memory where it fits, in strips where it does not; the labels are the same."""
+"""One image from its file to its labels: in memory where it fits, else in strips; the labels are the same."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError, OptionError
 from bioconv.images.image import ImageInfo, ImageSource
 from bioconv.segmentation.channels import choose_channels
-from bioconv.segmentation.instances import InstanceSettings, split_instances
+from bioconv.segmentation.instances import InstanceSettings, split_instances, split_large
 from bioconv.segmentation.labelling import drop_small_parts, renumber, stitch_stacks
-from bioconv.segmentation.large_instances import split_large
 from bioconv.segmentation.maps import Maps, Member, check_ensemble, passes_of, to_bytes
-from bioconv.segmentation.memory import MemoryPlan, plan_memory, resident_bytes
+from bioconv.segmentation.measuring import Extent
+from bioconv.segmentation.memory import MemoryPlan, left_over, plan_memory, resident_bytes
 from bioconv.segmentation.overlay import Contrast
 from bioconv.segmentation.rescaling import scaled_shape
 from bioconv.segmentation.running import Runner
@@ -99,27 +99,36 @@ class Segmented:
         Of the image; its spacing may come from `pixel_size`.
     labels : ArrayStore
         (1, frames * rows, ...): the frames of `view` below each other.
+    maps : tuple of str
+        Names of the model's maps.
     objects : int or None
         Number of objects, of a model that finds them.
+    highest : int
+        Largest label there may be.
     covered : list of int
         Pixels of each frame that are not background.
     probabilities, uncertainty : ArrayStore or None
         Bytes, 255 for 1, laid out like the labels.
     review : dict
         What ranks the image for labelling.
+    joined : bool
+        Whether objects were joined through the planes of a stack.
     """
 
     info: ImageInfo
     view: View
     contrast: Contrast
     labels: ArrayStore
+    maps: tuple[str, ...] = ()
     objects: int | None = None
+    highest: int = 0
     covered: list[int] = field(default_factory=list)
     probabilities: ArrayStore | None = None
     uncertainty: ArrayStore | None = None
     review: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    joined: bool = False
 
     @property
     def label_axes(self) -> str:
@@ -136,6 +145,26 @@ class Segmented:
         start = frame * self.view.shape[0]
         return self.labels.rows(slice(start + rows.start, start + rows.stop))[0]
 
+    @property
+    def shown(self) -> int:
+        """The frame that an overlay shows: the one with the most foreground."""
+        return int(np.argmax(self.covered))
+
+    @property
+    def shown_volume_plane(self) -> int | None:
+        """Of a frame that is a volume, the plane that an overlay shows."""
+        if len(self.view.shape) == 2:
+            return None
+        planes = range(self.view.shape[0])
+        covered = [np.count_nonzero(self.label_rows(self.shown, slice(at, at + 1))) for at in planes]
+        return int(np.argmax(covered))
+
+    def shown_plane(self) -> dict[str, int]:
+        """Return the number, along each axis, of the plane that an overlay shows."""
+        found = dict(zip(self.view.lead, self.view.frames[self.shown], strict=True))
+        plane = self.shown_volume_plane
+        return found if plane is None else {**found, "Z": plane}
+
     def all_labels(self) -> Labels:
         """Return all labels, shape `label_shape`."""
         return self.labels.read()[0].reshape(self.label_shape)
@@ -143,6 +172,11 @@ class Segmented:
     def all_maps(self, store: ArrayStore) -> NDArray[np.float32]:
         """Return a store of maps as float32 0..1, (K, *label_shape)."""
         return (store.read() / np.float32(255)).reshape(store.channels, *self.label_shape)
+
+    @property
+    def extent(self) -> Extent:
+        """What one of its objects may extend over."""
+        return Extent(len(self.view.shape), self.joined, self.info.spacing, self.info.unit)
 
     def close(self) -> None:
         """Forget everything."""
@@ -180,6 +214,7 @@ class Segmenter:
         self.kind = self.model.kind
         self.passes = passes_of(choices.uncertainty, runners, seed=choices.seed)
         _check_choices(choices, self.kind, self.model.ndim)
+        left_over(resources.max_memory, resident_bytes())
 
     @property
     def runs(self) -> int:
@@ -213,12 +248,6 @@ class Segmenter:
             self.resources.max_memory, taken=resident_bytes(), shape=view.shape, frames=len(view.frames),
             result_bytes=labels + kept, channels=len(channels),
         )  # fmt: skip
-        if memory.frame_on_disk and self.model.ndim == 3 and self.kind == "instances":
-            message = (
-                f"{info.path}: a volume of {' x '.join(map(str, view.shape))} is split into objects as a whole, for "
-                f"which --max-memory {self.resources.max_memory / 1e9:g}GB is too little; raise it, or crop the volume"
-            )
-            raise InputError(message)
         if memory.results_on_disk and self.choices.stitch_z is not None:
             message = f"{info.path}: --stitch-z needs the labels of a whole stack in memory; raise --max-memory"
             raise InputError(message)
@@ -276,7 +305,8 @@ class Segmenter:
         shape = (len(view.frames) * view.shape[0], *view.shape[1:])
         info = with_pixel_size(view.info, self.choices.pixel_size)
         kind = np.int32 if self.kind == "instances" else np.uint8
-        result = Segmented(info, view, contrast, ArrayStore(1, shape, kind, folder=folder), warnings=warnings)
+        result = Segmented(info, view, contrast, ArrayStore(1, shape, kind, folder=folder), self.model.labels)
+        result.warnings = warnings
         if self.keep_probabilities:
             result.probabilities = ArrayStore(len(self.model.labels), shape, np.uint8, folder=folder)
         if self.choices.uncertainty is not None:
@@ -302,7 +332,7 @@ class Segmenter:
                 top = max(top, int(labels.max(initial=0)))
                 result.labels.write(_below(first, rows, shape), labels[None])
 
-            split_large(maps.rows, write, (shape[0], shape[1]), settings, max_bytes=memory.budget // 2)
+            split_large(maps.rows, write, shape, settings, max_bytes=memory.budget // 2)
             return top
         labels = split_instances(maps.rows(slice(0, shape[0])), settings)
         top = highest + int(labels.max(initial=0))
@@ -331,7 +361,7 @@ class Segmenter:
         own, choices = self.model.settings, self.choices
         smallest = max(1, round(own.min_size / math.prod(scale))) if choices.min_size is None else choices.min_size
         foreground = own.foreground if choices.threshold is None else choices.threshold
-        return replace(own, min_size=smallest, foreground=foreground)
+        return replace(own, min_size=smallest, foreground=foreground, drop_border=False)  # planes are joined first
 
     def _keep(self, result: Segmented, number: int, maps: Maps, review: ReviewSum) -> None:
         """Copy what is wanted of a frame's maps, and count its uncertainty."""
@@ -356,9 +386,12 @@ class Segmenter:
         """Join planes, leave out what touches the border, number objects from 1, count."""
         view, choices = result.view, self.choices
         if choices.stitch_z is not None and "Z" in view.lead:
+            result.joined = True
             highest = stitch_stacks(result.labels, result.info.sizes["Z"], view.shape, choices.stitch_z)
+        result.highest = max(1, len(self.model.labels) - 1)
         if self.kind == "instances":
             result.objects = renumber(result.labels, view.shape, highest, drop_border=choices.drop_border)
+            result.highest = result.objects
         for number in range(len(view.frames)):
             result.covered.append(
                 sum(int(np.count_nonzero(result.label_rows(number, rows))) for rows in _label_strips(view.shape))

@@ -39,7 +39,7 @@ def plan_rows(
 
 def _row(segmenter: Segmenter, item: Item, output: Path) -> tuple[str, ...]:
     if item.reason:
-        raise InputError(item.reason)  # noqa: EM101 - it is a whole message
+        raise InputError(item.reason)
     path = item.files[0] if len(item.files) == 1 else list(item.files)
     with open_image(path, axes=segmenter.choices.axes) as source:
         info = source.info

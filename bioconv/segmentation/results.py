@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bioconv.images.pictures import to_jpeg, to_png
-from bioconv.images.writer import mask_suffix, open_map_writer, open_mask_writer, write_map, write_mask
+from bioconv.images.writer import map_suffix, mask_suffix, open_map_writer, open_mask_writer
 from bioconv.outputs import open_output
 from bioconv.segmentation.measurements import write_measurements
+from bioconv.segmentation.measuring import measure_image
 from bioconv.segmentation.naming import FOLDERS
-from bioconv.segmentation.overlay import draw_overlay
+from bioconv.segmentation.overlay import LARGEST, draw_overlay
 from bioconv.segmentation.pipeline import Segmented, strips
-from bioconv.segmentation.rois import write_rois
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.views import strip_height
 
 Written = list[tuple[Path, str]]
+Maker = Callable[[Segmented, Path], object]
 ROIS = {"imagej": ".zip", "geojson": ".geojson"}
 _THUMBNAIL = 320
 _STRIP = 16 << 20
@@ -69,26 +73,30 @@ def write_results(result: Segmented, folder: Path, base: str, wanted: Wanted) ->
     OutputError
         If one cannot be written; none of them is left then.
     """
-    suffix = mask_suffix(result.info)
-    map_suffix = ".nii.gz" if suffix == ".nii.gz" else ".tif"
-    makers: dict[str, tuple[str, Callable[[Path], object]]] = {
-        "mask": (suffix, lambda path: _write_mask(result, path)),
-        "overlay": (".png", lambda path: _write_picture(result, path, 2048)),
-        "measurements": (".csv", lambda path: write_measurements(path, result)),
-        "probabilities": (map_suffix, lambda path: _write_map(result, result.probabilities, path)),
-        "uncertainty": (map_suffix, lambda path: _write_map(result, result.uncertainty, path)),
-        "rois": (ROIS.get(wanted.rois or "", ""), lambda path: write_rois(path, result, wanted.rois)),
-        "thumbnail": (".jpg", lambda path: _write_picture(result, path, _THUMBNAIL)),
-    }
     written: Written = []
     with _all_or_nothing(written):
         for kind in wanted.kinds():
-            ending, make = makers[kind]
-            path = output_path(folder, base, kind, ending)
+            suffix, make = _maker(kind, result, wanted)
+            path = output_path(folder, base, kind, suffix)
             path.parent.mkdir(parents=True, exist_ok=True)
-            make(path)
+            make(result, path)
             written.append((path, kind))
     return written
+
+
+def _maker(kind: str, result: Segmented, wanted: Wanted) -> tuple[str, Maker]:
+    """Return the suffix of an output and the function that writes it."""
+    maps = map_suffix(result.info)
+    makers: dict[str, tuple[str, Maker]] = {
+        "mask": (mask_suffix(result.info, max_label=result.highest), write_mask),
+        "overlay": (".png", lambda one, path: _write_bytes(path, to_png(draw(one, LARGEST)))),
+        "measurements": (".csv", _write_measurements),
+        "probabilities": (maps, lambda one, path: _write_map(one, one.probabilities, path)),
+        "uncertainty": (maps, lambda one, path: _write_map(one, one.uncertainty, path)),
+        "rois": (ROIS[wanted.rois or "imagej"], lambda one, path: _write_rois(one, path, wanted.rois)),
+        "thumbnail": (".jpg", lambda one, path: _write_bytes(path, to_jpeg(draw(one, _THUMBNAIL)))),
+    }
+    return makers[kind]
 
 
 def output_path(folder: Path, base: str, kind: str, suffix: str) -> Path:
@@ -105,3 +113,60 @@ def _all_or_nothing(written: Written) -> Iterator[None]:
         for path, _ in written:
             path.unlink(missing_ok=True)
         raise
+
+
+def write_mask(result: Segmented, path: Path) -> None:
+    """Write the labels strip by strip, in the smallest type that holds them."""
+    labels, across = result.labels, math.prod(result.labels.shape[1:-1])
+    with open_mask_writer(path, result.info, result.highest) as writer:
+        for rows in _strips(labels):
+            writer.write(slice(rows.start * across, rows.stop * across), labels.rows(rows)[0])
+
+
+def _write_map(result: Segmented, store: ArrayStore | None, path: Path) -> None:
+    """Write maps, one after another, strip by strip, as numbers from 0 to 1."""
+    assert store is not None
+    names = tuple(result.maps) if store.channels == len(result.maps) > 1 else ()
+    with open_map_writer(path, result.info, store.channels, names=names) as writer:
+        count, across = store.shape[0], math.prod(store.shape[1:-1])
+        for channel in range(store.channels):
+            for rows in _strips(store):
+                first = (channel * count + rows.start) * across
+                values = store.rows(rows)[channel] / np.float32(255)
+                writer.write(slice(first, first + (rows.stop - rows.start) * across), values)
+
+
+def _strips(store: ArrayStore) -> list[slice]:
+    return strips(store.shape, strip_height(store.channels * store.dtype.itemsize * math.prod(store.shape[1:]), _STRIP))
+
+
+def draw(result: Segmented, largest: int) -> NDArray[np.uint8]:
+    """Return a picture (y, x, 3) of the image with its outlines; of a stack the plane with the most foreground."""
+    view, number, plane = result.view, result.shown, result.shown_volume_plane
+    frame = view.frames[number]
+
+    def pixels(rows: slice) -> NDArray[Any]:
+        if plane is None:
+            return view.rows(frame, rows)
+        return view.read(frame, (slice(plane, plane + 1), rows, slice(0, view.shape[-1])))[:, 0]
+
+    def labels(rows: slice) -> NDArray[Any]:
+        if plane is None:
+            return result.label_rows(number, rows)
+        return result.label_rows(number, slice(plane, plane + 1))[0, rows]
+
+    return draw_overlay(pixels, labels, (view.shape[-2], view.shape[-1]), result.contrast, largest=largest)
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    with open_output(path) as stream:
+        stream.write(data)
+
+
+def _write_measurements(result: Segmented, path: Path) -> None:
+    table = measure_image(result.view.source, result.label_rows, result.extent)
+    write_measurements(path, table, image=result.info.path)
+
+
+def _write_rois(result: Segmented, path: Path, form: str | None) -> None:
+    raise NotImplementedError

@@ -1,4 +1,4 @@
-"""After a batch: which images to label next, and the report; both from the manifest, so that shards and reruns count."""
+"""After a batch: which images to label next, and the report; from the manifest, so that shards and reruns count."""
 
 from __future__ import annotations
 

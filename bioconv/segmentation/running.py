@@ -21,7 +21,7 @@ from bioconv.conv.blending import run_blended
 from bioconv.conv.geometry import network_geometry
 from bioconv.conv.tiling import run_tiled, tile_for_memory
 from bioconv.errors import ModelError
-from bioconv.models.folding import fold_batch_norm
+from bioconv.models.folding import for_inference
 from bioconv.segmentation.model import SegmentationModel
 from bioconv.segmentation.stores import Window
 
@@ -52,7 +52,7 @@ class Runner:
     @classmethod
     def of(cls, model: SegmentationModel) -> Runner:
         """Prepare a model; one that cannot be tiled exactly is told of by a warning."""
-        folded = replace(model, network=fold_batch_norm(model.network))
+        folded = replace(model, network=for_inference(model.network))
         channels = len(model.inputs)
         try:
             geometry = network_geometry(folded.network, ndim=model.ndim, channels=channels)

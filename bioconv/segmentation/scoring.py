@@ -14,6 +14,7 @@ from bioconv.evaluation.resampling import interval_of
 from bioconv.segmentation.data import LabelledImage
 from bioconv.segmentation.instances import InstanceSettings, split_instances
 from bioconv.segmentation.objective import Objective
+from bioconv.segmentation.splitting import USUAL
 
 Floats = NDArray[np.float32]
 THRESHOLDS = tuple(round(0.1 + 0.05 * step, 2) for step in range(17))
@@ -32,7 +33,7 @@ class Decision:
     """
 
     threshold: float = 0.5
-    instances: InstanceSettings = InstanceSettings()
+    instances: InstanceSettings = USUAL
 
 
 @dataclass(frozen=True)
@@ -146,9 +147,10 @@ def choose_decision(
     else:
         own = usual.instances
         choices = [usual] + [
-            replace(usual, instances=replace(own, foreground=foreground, seed=seed))
+            replace(usual, instances=replace(own, foreground=foreground, depth=depth, touch=touch))
             for foreground in (0.4, 0.5, 0.6, 0.7)
-            for seed in (0.4, 0.5, 0.6, 0.7)
+            for depth in (0.05, 0.1, 0.2)
+            for touch in (0.05, 0.1, 0.2, 0.3, 0.5)
         ]
     found = []
     for choice in choices:

@@ -72,12 +72,12 @@ class ArrayStore:
         rows = np.moveaxis(found, 1, 0)  # (rows, K, ...)
         if window[1:] == self.whole[1:]:
             block = np.empty(rows.shape, self.dtype)
-            self._pread(memoryview(block.reshape(-1).view(np.uint8)), self._offset((window[0].start, 0)))
+            self._pread(block.reshape(-1).view(np.uint8).data, self._offset((window[0].start, 0)))
             rows[...] = block
             return found
         run = np.empty(window[-1].stop - window[-1].start, self.dtype)
         for place, offset in self._runs(window):
-            self._pread(memoryview(run.view(np.uint8)), offset)
+            self._pread(run.view(np.uint8).data, offset)
             rows[place] = run
         return found
 
@@ -93,10 +93,10 @@ class ArrayStore:
             return
         rows = np.ascontiguousarray(rows, self.dtype)
         if window[1:] == self.whole[1:]:
-            self._pwrite(memoryview(rows.reshape(-1).view(np.uint8)), self._offset((window[0].start, 0)))
+            self._pwrite(rows.reshape(-1).view(np.uint8).data, self._offset((window[0].start, 0)))
             return
         for place, offset in self._runs(window):
-            self._pwrite(memoryview(rows[place].view(np.uint8)), offset)
+            self._pwrite(rows[place].view(np.uint8).data, offset)
 
     def add(self, window: Window, values: NDArray[Any]) -> None:
         """Add values (K, *window) to a window."""

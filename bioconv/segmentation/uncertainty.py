@@ -79,12 +79,12 @@ class Turn:
     def apply(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Turn pixels."""
         pixels = np.swapaxes(pixels, -1, -2) if self.exchange else pixels
-        axes = [axis for axis, flip in ((-2, self.flip_y), (-1, self.flip_x)) if flip]
+        axes = tuple(axis for axis, flip in ((-2, self.flip_y), (-1, self.flip_x)) if flip)
         return np.ascontiguousarray(np.flip(pixels, axes) if axes else pixels)
 
     def undo(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Turn pixels back."""
-        axes = [axis for axis, flip in ((-2, self.flip_y), (-1, self.flip_x)) if flip]
+        axes = tuple(axis for axis, flip in ((-2, self.flip_y), (-1, self.flip_x)) if flip)
         pixels = np.flip(pixels, axes) if axes else pixels
         return np.ascontiguousarray(np.swapaxes(pixels, -1, -2) if self.exchange else pixels)
 

@@ -102,10 +102,9 @@ class View:
             if block.dtype.kind == "f":
                 odd += int(block.size - np.isfinite(block).sum())
             total += block.size
-            if len(self.shape) == 2:  # so that strips do not show: rows counted from the image's first
-                block = block[:, -rows.start % step :: step, ::step]
-            else:
-                block = block[..., ::step, ::step]
+            # Rows of a plane are counted from the image's first, so that strips do not show.
+            first = -rows.start % step if len(self.shape) == 2 else 0
+            block = block[..., first::step, ::step]
             parts.append(block.reshape(len(block), -1))
         if odd:
             message = (
@@ -124,7 +123,7 @@ class View:
 
 
 def strip_height(row_bytes: int, most: int) -> int:
-    """Return how many rows a strip of at most that many bytes has, at least one: whole tiles of a file if there are many.
+    """Return how many rows a strip of so many bytes has, at least one; if there are many, whole tiles of a file.
 
     Examples
     --------

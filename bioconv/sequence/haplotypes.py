@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bioconv.conv.arithmetic import padding_of
+
 FARTHEST = 1000  # letters an insertion or deletion is followed along a repeat, each way
 
 Letters = Callable[[int, int], bytes]
@@ -114,7 +116,7 @@ def flanks(sizes: tuple[int, int], context: int | None, window: int) -> tuple[tu
     ((50, 50), (48, 49))
     """
     if context is None:
-        return (window - 1, window - 1), (window - 1, window - 1)
+        return padding_of("full", window), padding_of("full", window)
     if max(sizes) > context:
         return None
     rests = [context - size for size in sizes]

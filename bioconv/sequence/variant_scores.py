@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv import runtime
+from bioconv.conv.arithmetic import chunk_overlap, output_size
 from bioconv.conv.detector_hits import scorable
 from bioconv.conv.detectors import batch_scores, window_scores
 from bioconv.errors import OptionError
@@ -119,7 +120,7 @@ class VariantScorer:
     @property
     def reach(self) -> int:
         """Letters needed on either side of an edit."""
-        return self._window - 1 if self._context is None else self._context
+        return chunk_overlap(self._window) if self._context is None else self._context
 
     def facts(self) -> dict[str, object]:
         """Return model and mode, for the head of an output."""
@@ -188,7 +189,7 @@ class VariantScorer:
         reverse = np.round(scores[:, -1], 5) > np.round(scores[:, 0], 5)  # of equal strands the forward one
         begin = 0
         for index, (codes, origin) in enumerate(haplotypes):
-            inside = even[begin : begin + max(len(codes) - self._window + 1, 0)]
+            inside = even[begin : begin + output_size(len(codes), self._window)]
             if inside.size and np.isfinite(inside.max()):
                 window = int(inside.argmax())
                 strand = -1 if reverse[begin + window] else 1

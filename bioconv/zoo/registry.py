@@ -25,7 +25,8 @@ class Model:
     """One model: a name that commands accept, what it was trained on, and its file.
 
     `file` is relative to the package's `zoo` folder for a packaged model (`set` is empty), and to the set's
-    folder in the cache for a published one; `size` (bytes) and `sha256` are known for the latter.
+    folder in the cache for a published one; `size` (bytes) and `sha256` are known for the latter. `task` is what it
+    does: `binding` (of sequences) or `segment` (images).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Model:
     set: str = ""
     size: int = 0
     sha256: str = ""
+    task: str = "binding"
 
 
 @dataclass(frozen=True)

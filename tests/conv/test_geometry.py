@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 from torch import nn
 
 from bioconv.conv.arithmetic import Geometry, Layer, receptive_field
@@ -125,6 +124,16 @@ class Wrong(nn.Module):
         return nn.functional.avg_pool2d(x, 3, 1, 1) if x.shape[-1] > 241_920 else x
 
 
+class InPlace(nn.Module):
+    """Adds to some of the channels, through a view of them."""
+
+    def forward(self, x):
+        y = nn.functional.avg_pool2d(x, 3, 1, 1)
+        x = x + 0
+        x[:, :1].add_(y[:, :1])
+        return x
+
+
 BREAKING = {
     "InstanceNorm2d": (nn.InstanceNorm2d(2), "statistics of the whole image"),
     "GroupNorm": (nn.GroupNorm(2, 2), "statistics of the whole image"),
@@ -135,6 +144,7 @@ BREAKING = {
     "AdaptiveMaxPool2d": (nn.AdaptiveMaxPool2d(4), "pools to a fixed size"),
     "Attention": (Attention(), "as attention does"),
     "Position": (Position(), "fixed places of the image"),
+    "InPlace": (InPlace(), "in place"),
     "Softmax": (nn.Softmax(dim=3), "softmax over the whole image"),
     "Upsample": (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "align_corners=True"),
     "UpsamplingBilinear2d": (nn.UpsamplingBilinear2d(scale_factor=2), "align_corners=True"),
@@ -174,6 +184,20 @@ def test_the_network_is_left_as_it_was():
     measured_geometry(network, ndim=2, channels=2, size=32, largest_stride=2)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+
+
+def test_sums_in_place_are_followed():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = nn.Conv2d(2, 2, 5, padding=2)
+
+        def forward(self, x):
+            y = nn.functional.relu(x * 2, inplace=True)
+            y += self.convolution(x)
+            return nn.functional.leaky_relu_(y[:, :1])
+
+    assert network_geometry(Residual(), ndim=2, channels=2).reach == (2, 2)
 
 
 @pytest.mark.parametrize(

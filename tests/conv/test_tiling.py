@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -254,3 +257,14 @@ def test_the_largest_tile_that_fits(case):
             min(high, side + step) if side < high else side for side, step, high in zip(tile, stride, most, strict=True)
         ]
         assert np.prod(longer) * each > memory
+
+
+def test_the_documented_example_gives_the_whole_result():
+    page = (Path(__file__).parents[2] / "docs/tiling.md").read_text()
+    names: dict[str, object] = {}
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(code.replace("np.zeros((1, 500, 700)", "np.random.default_rng(0).random((1, 500, 700)"), names)
+    assert np.prod(names["tile"]) < 500 * 700 / 1.5
+    with torch.no_grad():
+        whole = names["network"](torch.from_numpy(names["image"])[None])[0].numpy()
+    np.testing.assert_allclose(names["logits"], whole, atol=1e-5)

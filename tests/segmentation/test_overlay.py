@@ -14,7 +14,9 @@ from bioconv.segmentation.overlay import Contrast, draw_overlay, shrink_factor
 
 def overlay(pixels, labels, *, together=False, largest=2048):
     contrast = Contrast.of(pixels, together=together)
-    return draw_overlay(lambda rows: pixels[:, rows], lambda rows: labels[rows], labels.shape, contrast, largest=largest)
+    return draw_overlay(
+        lambda rows: pixels[:, rows], lambda rows: labels[rows], labels.shape, contrast, largest=largest
+    )
 
 
 def test_outlines_lie_inside_their_objects_and_nowhere_else():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.conv import native
+from bioconv.conv.arithmetic import chunk_overlap
 from bioconv.conv.pwm import MatrixScanner, count_windows
 from bioconv.sequence.background import symmetrise
 from bioconv.sequence.fasta import Chunk
@@ -139,7 +140,7 @@ class MotifEngine:
             "p": f"{p:g}",
             "strand": strand,
         }
-        self.overlap = self._scanner.longest - 1
+        self.overlap = chunk_overlap(self._scanner.longest)
         self.padding = self._scanner.padding
 
     def _warn_unreachable(self, tails: Sequence[Tail], p: float) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv import runtime
+from bioconv.conv.arithmetic import chunk_overlap
 from bioconv.conv.detector_hits import HIT, Hits, best_window, detector_hits, record_hits, scorable
 from bioconv.conv.detectors import Detectors, batch_scores
 from bioconv.errors import OptionError
@@ -67,7 +68,7 @@ class ModelEngine:
         self.details = [f"detector{number:02d}" for number in range(1, model.detectors.count + 1)]
         self.window = model.detectors.length if self._compat else max(model.window, model.detectors.length)
         self._padded = self._padded or self._compat
-        self.overlap = self.window  # one more than a window's reach: a record of W letters must be seen to end
+        self.overlap = chunk_overlap(self.window) + 1  # one more: a record of W letters must be seen to end
         self._device = runtime.device_name(options.device)
         self._null: NullDistribution | None = None
         self._record_null: NullDistribution | None = None  # of short records, which are scored whole
