@@ -74,7 +74,7 @@ class Batch:
         _make_folder(output)
         self.manifest = Manifest(output)
         self._models = {runner.model.name: runner.model.hash for runner in segmenter.runners}
-        self._settings = settings_of(segmenter, wanted)
+        self._settings = settings_of(segmenter)
 
     def run(self, items: Sequence[Item], progress: Callable[[], object] = lambda: None) -> Iterator[Outcome]:
         """Segment the items in order; yields what became of each as soon as it is in the manifest.
@@ -161,7 +161,7 @@ class Batch:
             output.path for name, record in self.manifest.records.items() if name != item.name
             for output in record.outputs
         }  # fmt: skip
-        for kind in ("mask", *FOLDERS):
+        for kind in ("mask", *{folder: kind for kind, folder in FOLDERS.items()}.values()):
             # A run that was killed may have left a result that is not in the manifest, or a part of one.
             place = output_path(self.output, item.base, kind, "")
             stem = glob.escape(place.name)
@@ -202,14 +202,14 @@ def failure_reason(item: Item, error: Exception) -> str:
     return f"{item.source}: unexpected {type(error).__name__}: {words}"
 
 
-def settings_of(segmenter: Segmenter, wanted: Wanted) -> dict[str, Any]:
+def settings_of(segmenter: Segmenter) -> dict[str, Any]:
     """Return what the results depend on beside the images and models, for the manifest."""
     choices = asdict(segmenter.choices)
     if choices["uncertainty"] != "mc-dropout":
         choices.pop("seed")
     if any(runner.geometry is None for runner in segmenter.runners):
         choices["tile"] = segmenter.resources.tile  # blended windows leave traces
-    return choices | ({"rois": wanted.rois} if wanted.rois else {})
+    return choices
 
 
 def _shown_plane(result: Segmented) -> dict[str, Any]:

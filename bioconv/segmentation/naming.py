@@ -15,7 +15,8 @@ FOLDERS = {
     "measurements": "measurements",
     "probabilities": "probabilities",
     "uncertainty": "uncertainty",
-    "rois": "rois",
+    "imagej": "rois",
+    "geojson": "rois",
     "thumbnail": "thumbnails",
 }
 """Kind of output -> folder of the results that holds it, mirrored like the masks, which lie on top."""

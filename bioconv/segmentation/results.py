@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.errors import InputError
 from bioconv.images.pictures import to_jpeg, to_png
 from bioconv.images.writer import map_suffix, mask_suffix, open_map_writer, open_mask_writer
 from bioconv.outputs import open_output
@@ -20,12 +21,13 @@ from bioconv.segmentation.measuring import measure_image
 from bioconv.segmentation.naming import FOLDERS
 from bioconv.segmentation.overlay import LARGEST, draw_overlay
 from bioconv.segmentation.pipeline import Segmented, strips
+from bioconv.segmentation.rois import write_geojson, write_imagej_rois
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.views import strip_height
 
 Written = list[tuple[Path, str]]
 Maker = Callable[[Segmented, Path], object]
-ROIS = {"imagej": ".zip", "geojson": ".geojson"}
+_IMAGEJ_MOST = 60_535
 _THUMBNAIL = 320
 _STRIP = 16 << 20
 
@@ -53,7 +55,8 @@ class Wanted:
         """Return the kinds of output that each image has."""
         asked = {
             "mask": True, "overlay": self.overlay, "measurements": self.measure, "probabilities": self.probabilities,
-            "uncertainty": self.uncertainty, "rois": self.rois is not None, "thumbnail": self.thumbnail,
+            "uncertainty": self.uncertainty, "imagej": self.rois == "imagej", "geojson": self.rois == "geojson",
+            "thumbnail": self.thumbnail,
         }  # fmt: skip
         return [kind for kind, wanted in asked.items() if wanted]
 
@@ -76,7 +79,7 @@ def write_results(result: Segmented, folder: Path, base: str, wanted: Wanted) ->
     written: Written = []
     with _all_or_nothing(written):
         for kind in wanted.kinds():
-            suffix, make = _maker(kind, result, wanted)
+            suffix, make = _maker(kind, result)
             path = output_path(folder, base, kind, suffix)
             path.parent.mkdir(parents=True, exist_ok=True)
             make(result, path)
@@ -84,7 +87,7 @@ def write_results(result: Segmented, folder: Path, base: str, wanted: Wanted) ->
     return written
 
 
-def _maker(kind: str, result: Segmented, wanted: Wanted) -> tuple[str, Maker]:
+def _maker(kind: str, result: Segmented) -> tuple[str, Maker]:
     """Return the suffix of an output and the function that writes it."""
     maps = map_suffix(result.info)
     makers: dict[str, tuple[str, Maker]] = {
@@ -93,8 +96,9 @@ def _maker(kind: str, result: Segmented, wanted: Wanted) -> tuple[str, Maker]:
         "measurements": (".csv", _write_measurements),
         "probabilities": (maps, lambda one, path: _write_map(one, one.probabilities, path)),
         "uncertainty": (maps, lambda one, path: _write_map(one, one.uncertainty, path)),
-        "rois": (ROIS[wanted.rois or "imagej"], lambda one, path: _write_rois(one, path, wanted.rois)),
-        "thumbnail": (".jpg", lambda one, path: _write_bytes(path, to_jpeg(draw(one, _THUMBNAIL)))),
+        "imagej": (".zip", _write_imagej),
+        "geojson": (".geojson", lambda one, path: write_geojson(_planes(one), path)),
+        "thumbnail": (".jpg", lambda one, path: _write_bytes(path, to_jpeg(_enlarged(draw(one, _THUMBNAIL))))),
     }
     return makers[kind]
 
@@ -158,6 +162,12 @@ def draw(result: Segmented, largest: int) -> NDArray[np.uint8]:
     return draw_overlay(pixels, labels, (view.shape[-2], view.shape[-1]), result.contrast, largest=largest)
 
 
+def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat the pixels of a small picture, which JPEG and the browser would blur."""
+    times = max(1, _THUMBNAIL // max(picture.shape[:2]))
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
 def _write_bytes(path: Path, data: bytes) -> None:
     with open_output(path) as stream:
         stream.write(data)
@@ -168,5 +178,19 @@ def _write_measurements(result: Segmented, path: Path) -> None:
     write_measurements(path, table, image=result.info.path)
 
 
-def _write_rois(result: Segmented, path: Path, form: str | None) -> None:
-    raise NotImplementedError
+def _planes(result: Segmented) -> NDArray[Any]:
+    """Return all labels, (Y, X) or (planes, Y, X): of a film the frames count as planes."""
+    if result.facts["on_disk"]:
+        message = f"{result.info.path}: --rois needs all labels in memory; raise --max-memory"
+        raise InputError(message)
+    labels = result.all_labels()
+    return labels if labels.ndim == 2 else labels.reshape(-1, *labels.shape[-2:])
+
+
+def _write_imagej(result: Segmented, path: Path) -> None:
+    height, width = result.label_shape[-2:]
+    if max(height, width) > _IMAGEJ_MOST:
+        message = f"{result.info.path}: {height} x {width} pixels, and ImageJ's ROIs reach to {_IMAGEJ_MOST}; "
+        message += "use --rois geojson"
+        raise InputError(message)
+    write_imagej_rois(_planes(result), path)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,19 @@ def test_dry_run_writes_nothing(segment, scans, model):
     assert (first["axes"], first["shape"], first["scale"]) == ("YX", "60x80", "0.5")
     assert first["mask"].endswith("scans-segmented/a-png.png")
     assert not (scans.parent / "scans-segmented").exists()
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("imagej", "zip"), ("geojson", "geojson")])
+def test_every_object_has_an_outline(segment, scans, model, form, suffix):
+    segment(scans / "deep", "--model", model, "--rois", form)
+    path = scans / f"deep-segmented/rois/b.{suffix}"
+    if form == "imagej":
+        with zipfile.ZipFile(path) as archive:
+            assert len(archive.namelist()) == 12
+    else:
+        assert len(json.loads(path.read_text())["features"]) == 12
+    segment(scans / "deep", "--model", model)  # less is wanted: nothing to do
+    assert path.exists()
 
 
 def test_refusals(segment, scans, model, tmp_path):

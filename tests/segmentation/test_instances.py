@@ -115,7 +115,7 @@ def test_touching_discs_come_apart(shape):
     assert ndimage.label(truth > 0)[1] == 1
     np.testing.assert_array_equal(split_instances(instance_targets(truth)), truth)
     joined = instance_targets(truth > 0)
-    assert split_instances(joined).max() == 1  # a network that sees one object there has its way
+    assert split_instances(joined, TRUE).max() == 1  # a network that sees one object there has its way
 
 
 def test_without_contact_the_distance_decides():
