@@ -100,9 +100,10 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 
 def _segmenter(given: dict[str, Any], output: Path) -> Segmenter:
     """Open the models, once for all images."""
+    from bioconv.segmentation.choices import Choices, Resources
     from bioconv.segmentation.memory import parse_memory
     from bioconv.segmentation.model import load_segmentation_model
-    from bioconv.segmentation.pipeline import Choices, Resources, Segmenter
+    from bioconv.segmentation.pipeline import Segmenter
     from bioconv.segmentation.running import Runner
     from bioconv.zoo import resolve
 

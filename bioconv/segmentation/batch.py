@@ -14,8 +14,9 @@ from bioconv.errors import BioconvError, InputError, ModelError, OptionError, Ou
 from bioconv.images.reader import open_image
 from bioconv.manifest import DONE, FAILED, NAME, Manifest, Record, input_hash
 from bioconv.segmentation.naming import FOLDERS, Item
-from bioconv.segmentation.pipeline import Segmented, Segmenter
+from bioconv.segmentation.pipeline import Segmenter
 from bioconv.segmentation.results import Wanted, output_path, write_results
+from bioconv.segmentation.segmented import Segmented
 
 _STOPS = (OptionError, ModelError, OutputError)  # the same for every file: not one file's failure
 

@@ -140,7 +140,7 @@ class Maps:
         total = np.zeros(1, np.float32)
         for store in self._stores:
             scale = np.float32(1 / (255 * len(self.passes)))
-            reader = Rescaled(lambda part, store=store: store.read(part).astype(np.float32), store.shape, self.shape)
+            reader = Rescaled(partial(_floats, store.read), store.shape, self.shape)
             total = total + reader.read(window) * scale
         return np.asarray(total / len(self._stores), np.float32)
 

@@ -4,185 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.errors import InputError, OptionError
-from bioconv.images.image import ImageInfo, ImageSource
+from bioconv.errors import InputError
+from bioconv.images.image import ImageSource
 from bioconv.segmentation.channels import choose_channels
+from bioconv.segmentation.choices import Choices, Resources, check_choices, plane_spacing, with_pixel_size
 from bioconv.segmentation.instances import InstanceSettings, split_instances, split_large
 from bioconv.segmentation.labelling import drop_small_parts, renumber, stitch_stacks
 from bioconv.segmentation.maps import Maps, Member, check_ensemble, passes_of, to_bytes
-from bioconv.segmentation.measuring import Extent
 from bioconv.segmentation.memory import MemoryPlan, left_over, plan_memory, resident_bytes
 from bioconv.segmentation.overlay import Contrast
 from bioconv.segmentation.rescaling import scaled_shape
 from bioconv.segmentation.running import Runner
+from bioconv.segmentation.segmented import Labels, Segmented
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.uncertainty import RIM, ReviewSum, rim_weights
 from bioconv.segmentation.views import View, model_scale, strip_height
 
-Labels = NDArray[np.integer[Any]]
 _STRIP = 16 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the labels depend on, beside the image and the models.
-
-    Parameters
-    ----------
-    channel
-        Number from 0, or name.
-    axes
-        Of files that do not say which axis is which.
-    pixel_size
-        Micrometres, for images that do not say it.
-    diameter
-        Pixels, of the objects in the images.
-    stitch_z
-        Overlap (IoU) from which on labels of neighbouring planes are one object.
-    threshold
-        Probability of the foreground; None: the model's.
-    min_size
-        Pixels; None: the model's.
-    drop_border
-        Leave out objects that touch the border of the image.
-    uncertainty
-        One of `uncertainty.KINDS`.
-    seed
-        Of Monte Carlo dropout.
-    """
-
-    channel: str | None = None
-    axes: str | None = None
-    pixel_size: float | None = None
-    diameter: float | None = None
-    stitch_z: float | None = None
-    threshold: float | None = None
-    min_size: int | None = None
-    drop_border: bool = False
-    uncertainty: str | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the labels do not depend on.
-
-    Parameters
-    ----------
-    max_memory
-        Bytes.
-    tile
-        Side of a tile, pixels; None: as large as fits.
-    folder
-        Where what does not fit into memory is kept for the time being.
-    """
-
-    max_memory: int = 2 * 10**9
-    tile: int | None = None
-    folder: Path | None = None
-
-
-@dataclass(eq=False)
-class Segmented:
-    """Labels of an image, and what else was asked for; to be closed.
-
-    Attributes
-    ----------
-    info : ImageInfo
-        Of the image; its spacing may come from `pixel_size`.
-    labels : ArrayStore
-        (1, frames * rows, ...): the frames of `view` below each other.
-    maps : tuple of str
-        Names of the model's maps.
-    objects : int or None
-        Number of objects, of a model that finds them.
-    highest : int
-        Largest label there may be.
-    covered : list of int
-        Pixels of each frame that are not background.
-    probabilities, uncertainty : ArrayStore or None
-        Bytes, 255 for 1, laid out like the labels.
-    review : dict
-        What ranks the image for labelling.
-    joined : bool
-        Whether objects were joined through the planes of a stack.
-    """
-
-    info: ImageInfo
-    view: View
-    contrast: Contrast
-    labels: ArrayStore
-    maps: tuple[str, ...] = ()
-    objects: int | None = None
-    highest: int = 0
-    covered: list[int] = field(default_factory=list)
-    probabilities: ArrayStore | None = None
-    uncertainty: ArrayStore | None = None
-    review: dict[str, float] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-    joined: bool = False
-
-    @property
-    def label_axes(self) -> str:
-        """Axes of the labels: those of the image without C."""
-        return self.info.axes.replace("C", "")
-
-    @property
-    def label_shape(self) -> tuple[int, ...]:
-        """Sizes along them."""
-        return tuple(self.info.sizes[axis] for axis in self.label_axes)
-
-    def label_rows(self, frame: int, rows: slice) -> Labels:
-        """Return some rows of a frame's labels."""
-        start = frame * self.view.shape[0]
-        return self.labels.rows(slice(start + rows.start, start + rows.stop))[0]
-
-    @property
-    def shown(self) -> int:
-        """The frame that an overlay shows: the one with the most foreground."""
-        return int(np.argmax(self.covered))
-
-    @property
-    def shown_volume_plane(self) -> int | None:
-        """Of a frame that is a volume, the plane that an overlay shows."""
-        if len(self.view.shape) == 2:
-            return None
-        planes = range(self.view.shape[0])
-        covered = [np.count_nonzero(self.label_rows(self.shown, slice(at, at + 1))) for at in planes]
-        return int(np.argmax(covered))
-
-    def shown_plane(self) -> dict[str, int]:
-        """Return the number, along each axis, of the plane that an overlay shows."""
-        found = dict(zip(self.view.lead, self.view.frames[self.shown], strict=True))
-        plane = self.shown_volume_plane
-        return found if plane is None else {**found, "Z": plane}
-
-    def all_labels(self) -> Labels:
-        """Return all labels, shape `label_shape`."""
-        return self.labels.read()[0].reshape(self.label_shape)
-
-    def all_maps(self, store: ArrayStore) -> NDArray[np.float32]:
-        """Return a store of maps as float32 0..1, (K, *label_shape)."""
-        return (store.read() / np.float32(255)).reshape(store.channels, *self.label_shape)
-
-    @property
-    def extent(self) -> Extent:
-        """What one of its objects may extend over."""
-        return Extent(len(self.view.shape), self.joined, self.info.spacing, self.info.unit)
-
-    def close(self) -> None:
-        """Forget everything."""
-        for store in (self.labels, self.probabilities, self.uncertainty):
-            if store is not None:
-                store.close()
 
 
 class Segmenter:
@@ -213,7 +58,7 @@ class Segmenter:
         self.model = runners[0].model
         self.kind = self.model.kind
         self.passes = passes_of(choices.uncertainty, runners, seed=choices.seed)
-        _check_choices(choices, self.kind, self.model.ndim)
+        check_choices(choices, self.kind, self.model.ndim)
         left_over(resources.max_memory, resident_bytes())
 
     @property
@@ -276,7 +121,7 @@ class Segmenter:
             for number in range(len(view.frames)):
                 maps = Maps(members, self.passes, view.shape, frame_folder)
                 try:
-                    maps.fill(lambda window, frame=view.frames[number]: view.read(frame, window), progress)
+                    maps.fill(partial(view.read, view.frames[number]), progress)
                     highest = self._label(result, number, maps, highest, (memory, scales[0]))
                     self._keep(result, number, maps, review)
                 finally:
@@ -415,21 +260,6 @@ def _below(first: int, rows: slice, shape: tuple[int, ...]) -> tuple[slice, ...]
     return (slice(first + rows.start, first + rows.stop), *(slice(0, size) for size in shape[1:]))
 
 
-def plane_spacing(info: ImageInfo, pixel_size: float | None) -> tuple[float, float] | None:
-    """Return micrometres per pixel along Y and X: those of the image, else those given, else None."""
-    if info.spacing is not None:
-        factor = 1000.0 if info.unit == "mm" else 1.0
-        return info.spacing[-2] * factor, info.spacing[-1] * factor
-    return None if pixel_size is None else (pixel_size, pixel_size)
-
-
-def with_pixel_size(info: ImageInfo, pixel_size: float | None) -> ImageInfo:
-    """Return an image's description with the spacing that was given, where it has none and is a plane."""
-    if info.spacing is not None or pixel_size is None or len(info.spatial) != 2:
-        return info
-    return replace(info, spacing=(pixel_size, pixel_size), unit="um")
-
-
 def _facts(result: Segmented, members: Sequence[Member], memory: MemoryPlan) -> dict[str, Any]:
     info = result.info
     scales = [member.scaled[-1] / result.view.shape[-1] for member in members]
@@ -447,24 +277,3 @@ def _facts(result: Segmented, members: Sequence[Member], memory: MemoryPlan) -> 
         "foreground": round(sum(result.covered) / max(1, math.prod(result.label_shape)), 6),
         **{name: round(value, 6) for name, value in result.review.items()},
     }
-
-
-def _check_choices(choices: Choices, kind: str, ndim: int) -> None:
-    problems = {
-        "--stitch-z": (choices.stitch_z is not None and kind != "instances", "a model that finds single objects"),
-        "--stitch-z with this model": (choices.stitch_z is not None and ndim == 3, "planes, and it reads volumes"),
-        "--threshold": (choices.threshold is not None and kind == "classes", "a model with one foreground"),
-    }
-    for option, (wrong, needs) in problems.items():
-        if wrong:
-            message = f"{option} needs {needs}"
-            raise OptionError(message)
-    for option, value, fits in (
-        ("--threshold", choices.threshold, lambda number: 0 < number < 1),
-        ("--stitch-z", choices.stitch_z, lambda number: 0 < number <= 1),
-        ("--diameter", choices.diameter, lambda number: 0 < number < math.inf),
-        ("--pixel-size", choices.pixel_size, lambda number: 0 < number < math.inf),
-    ):
-        if value is not None and not fits(value):
-            message = f"{option} {value} makes no sense"
-            raise OptionError(message)

@@ -20,8 +20,9 @@ from bioconv.segmentation.measurements import write_measurements
 from bioconv.segmentation.measuring import measure_image
 from bioconv.segmentation.naming import FOLDERS
 from bioconv.segmentation.overlay import LARGEST, draw_overlay
-from bioconv.segmentation.pipeline import Segmented, strips
+from bioconv.segmentation.pipeline import strips
 from bioconv.segmentation.rois import write_geojson, write_imagej_rois
+from bioconv.segmentation.segmented import Segmented
 from bioconv.segmentation.stores import ArrayStore
 from bioconv.segmentation.views import strip_height
 

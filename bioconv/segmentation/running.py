@@ -104,14 +104,14 @@ def bytes_per_pixel(network: nn.Module, channels: int, ndim: int, stride: int) -
     live = _Live()
     with torch.inference_mode(), live:
         ghost(torch.empty((1, channels, *(side,) * ndim), device="meta"))
-    return _WORKSPACE * live.most / side**ndim
+    return float(_WORKSPACE * live.most / side**ndim)
 
 
-class _Live(TorchDispatchMode):
+class _Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the sizes of the tensors that live at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._seen: set[int] = set()
 

@@ -17,14 +17,16 @@ from bioconv.errors import InputError, ModelError, OptionError, OutputError
 from bioconv.images.image import ImageSource, image_from_array
 from bioconv.images.reader import open_image
 from bioconv.segmentation.batch import failure_reason
+from bioconv.segmentation.choices import Choices, Resources
 from bioconv.segmentation.inputs import find_items, is_image_folder
 from bioconv.segmentation.measurements import Measurements
 from bioconv.segmentation.measuring import Extent, measure_image
 from bioconv.segmentation.memory import DEFAULT, parse_memory
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.segmentation.naming import Item
-from bioconv.segmentation.pipeline import Choices, Resources, Segmented, Segmenter
+from bioconv.segmentation.pipeline import Segmenter
 from bioconv.segmentation.running import Runner
+from bioconv.segmentation.segmented import Segmented
 from bioconv.zoo import resolve
 
 Image = str | PathLike[str] | NDArray[Any]
@@ -76,7 +78,7 @@ class Segmentation:
     _extent: Extent = field(default=Extent(2), repr=False)
 
     def measure(self) -> Measurements:
-        """Measure the objects: size, place, shape, intensity of every channel; also in micrometres where they are known.
+        """Measure the objects: size, place, shape, intensity of every channel; in physical units too where known.
 
         Raises
         ------

@@ -10,8 +10,9 @@ from scipy import ndimage
 from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.images.image import image_from_array
 from bioconv.segmentation import pipeline
+from bioconv.segmentation.choices import Choices, Resources
 from bioconv.segmentation.model import from_model_file
-from bioconv.segmentation.pipeline import Choices, Resources, Segmenter
+from bioconv.segmentation.pipeline import Segmenter
 from bioconv.segmentation.running import Runner
 
 
