@@ -239,11 +239,10 @@ def write_tiff(path: Path, size: int) -> None:
     """Write the mosaic as a tiled, compressed TIFF without holding it."""
     import tifffile
 
-    across = -(-size // CROP)
     tifffile.imwrite(
         path,
         mosaic(size),
-        shape=(size, size) if size % CROP == 0 else (across * CROP, across * CROP),
+        shape=(size, size),
         dtype=np.uint8,
         tile=(CROP, CROP),
         compression="zlib",
@@ -254,6 +253,7 @@ def write_tiff(path: Path, size: int) -> None:
 def huge_file(folder: Path, size: int, model: str | None, memory: str = "2GB") -> list[str]:
     """Return what `bioconv segment` takes for a TIFF of size x size pixels under `--max-memory`."""
     path, output = folder / "huge.tif", folder / "segmented"
+    size = -(-size // CROP) * CROP
     write_tiff(path, size)
     command = [sys.executable, "-m", "bioconv", "segment", "--quiet", "--max-memory", memory, "-o", str(output)]
     command += [*(["--model", model] if model else []), str(path)]
