@@ -53,6 +53,7 @@ class _Request:
 @click.option(
     "--classes", metavar="all|1,2,...", help="Masks: values that are classes. Default: what is not 0 is foreground."
 )
+@click.option("--instances", is_flag=True, help="Masks: each value is an object; AP, F1, panoptic quality.")
 @click.option("--threshold", type=float, help="Scores from here on are positive; choose it on validation data.")
 @click.option("--regression", is_flag=True, help="Labels are measured numbers.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Level of the intervals.")
@@ -77,6 +78,8 @@ def command(context: click.Context, /, model_data: tuple[str, ...], max_failures
     check_paths(files, {"-o": given["output"], "--plot": given["plot"]})
     request = _request(given)
     if form == "masks":
+        if given["instances"]:
+            context.exit(_evaluate_instances(given["masks"], request, max_failures))
         context.exit(_evaluate_masks(given["masks"], given["classes"], request, max_failures))
     source = model_data[-1] if form == "model" else given["scores"]
     failures = Failures(1, max_failures)
@@ -104,6 +107,7 @@ def _form(model_data: tuple[str, ...], given: dict[str, Any]) -> str:
         "negatives": ("model",),
         "columns": ("scores",),
         "classes": ("masks",),
+        "instances": ("masks",),
         "threshold": ("model", "scores"),
         "regression": ("model", "scores"),
         "plot": ("model", "scores"),
@@ -112,6 +116,9 @@ def _form(model_data: tuple[str, ...], given: dict[str, Any]) -> str:
         if given[option] not in (None, False, ()) and chosen[0] not in those:
             message = f"--{option.removesuffix('s') if option == 'columns' else option} does not go with this form"
             raise click.UsageError(message)
+    if given["instances"] and given["classes"]:
+        message = "--instances and --classes exclude each other: a value is an object or a class"
+        raise click.UsageError(message)
     if given["regression"] and (given["threshold"] is not None or given["plot"]):
         message = "--regression has neither --threshold nor --plot"
         raise click.UsageError(message)
@@ -251,6 +258,37 @@ def _evaluate_masks(folders: tuple[str, str], classes: str | None, request: _Req
         inputs = {"predicted": folders[0], "truth": folders[1], "failed": len(pairs) - len(images)}
         result = _provenance("masks", inputs, request.settings) | figures
         _write(result | {"images": rows}, request, masks_table(rows, figures))
+    return failures.exit_code
+
+
+def _evaluate_instances(folders: tuple[str, str], request: _Request, allowed: int) -> int:
+    """Match the objects of every pair of label images; return the exit code."""
+    from bioconv.evaluation.object_summary import object_rows, summarise_objects
+    from bioconv.evaluation.objects import ap_table, join_tables
+    from bioconv.images.masks import pair_masks, read_mask
+    from bioconv.report.tables import objects_table
+
+    try:
+        pairs = pair_masks(*folders)
+    except InputError as error:
+        runtime.logger.error("%s", error)
+        return 4
+    failures, tables = Failures(len(pairs), allowed), {}
+    for pair in pairs:
+        with failures.guard(pair.name):
+            predicted, truth = pair.files()
+            try:
+                tables[pair.name] = ap_table([(read_mask(predicted), read_mask(truth))])
+            except InputError as error:
+                message = f"{predicted}, {truth}: {error}"
+                raise InputError(message) from error
+    if tables:
+        table = join_tables(list(tables.values()))
+        figures = summarise_objects(table, request.settings)
+        rows = list(object_rows(list(tables), table))
+        inputs = {"predicted": folders[0], "truth": folders[1], "failed": len(pairs) - len(tables)}
+        result = _provenance("instances", inputs, request.settings) | figures
+        _write(result | {"images": rows}, request, objects_table(rows, figures))
     return failures.exit_code
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from bioconv.evaluation.figures import Figures, Settings, entry
 from bioconv.evaluation.inputs import Floats
 from bioconv.evaluation.intervals import Interval
-from bioconv.evaluation.object_counts import ObjectCounts
+from bioconv.evaluation.object_counts import Ints, ObjectCounts
 from bioconv.evaluation.objects import ApTable
 from bioconv.evaluation.resampling import interval_of
 
@@ -81,7 +81,7 @@ def object_rows(names: list[str], table: ApTable, *, empties: str = "perfect") -
         yield row
 
 
-def _weighted(counts: ObjectCounts, times: np.ndarray) -> ObjectCounts:  # type: ignore[type-arg]
+def _weighted(counts: ObjectCounts, times: Ints) -> ObjectCounts:
     """Return the pooled counts of resamples, (resamples, thresholds)."""
     return ObjectCounts(times @ counts.tp, times @ counts.fp, times @ counts.fn, times @ counts.iou_sum)
 

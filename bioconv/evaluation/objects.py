@@ -228,6 +228,13 @@ def ap_table(pairs: Iterable[tuple[ArrayLike, ArrayLike]], *, thresholds: Sequen
     return ApTable(tuple(thresholds), ObjectCounts(tp, fp, fn, table[..., 3]))
 
 
+def join_tables(tables: Sequence[ApTable]) -> ApTable:
+    """Return the table of the images of several tables, which have the same thresholds."""
+    every = [table.counts for table in tables]
+    tp, fp, fn = (np.concatenate([getattr(one, name) for one in every]) for name in ("tp", "fp", "fn"))
+    return ApTable(tables[0].thresholds, ObjectCounts(tp, fp, fn, np.concatenate([one.iou_sum for one in every])))
+
+
 def object_overlap(predicted: ArrayLike, truth: ArrayLike) -> ObjectOverlap:
     """Return the sizes of all objects and the overlaps of those that share pixels.
 

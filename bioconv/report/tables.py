@@ -49,6 +49,18 @@ def masks_table(rows: list[Figures], figures: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
+def objects_table(rows: list[Figures], figures: Figures) -> str:
+    """Return one TSV row per image, and the figures of all images as comments."""
+    lines = ["\t".join(rows[0]), *("\t".join(_shown(cell) for cell in row.values()) for row in rows)]
+    for name, entries in figures["models"].items():
+        for key, entry in entries.items():
+            interval = "" if entry["low"] is None else f" ({_shown(entry['low'])} to {_shown(entry['high'])})"
+            lines.append(f"# {name} {key} {_shown(entry['value'])}{interval}, {entry['method']}")
+    count = f"{figures['samples']} images, {figures['empty_images']} without any object"
+    lines.append(f"# {count}: such an image counts as {figures['empties']}")
+    return "\n".join(lines) + "\n"
+
+
 def _aligned(rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
