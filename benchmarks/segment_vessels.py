@@ -40,10 +40,15 @@ class Eye:
     image: Path
     truth: Path
     fov: Path
+    fov_is_zero: bool = False
 
     @property
     def name(self) -> str:
         return self.image.stem
+
+    def view(self) -> NDArray[np.bool_]:
+        """Return what lies inside the field of view."""
+        return truth_of(self.fov) != self.fov_is_zero
 
 
 def drive(folder: Path, part: str) -> list[Eye]:
@@ -55,7 +60,8 @@ def drive(folder: Path, part: str) -> list[Eye]:
 
 def chase(folder: Path, *, trained: bool) -> list[Eye]:
     return [
-        Eye(image, folder / "vessels_1st" / f"{image.stem}.png", folder / "fov" / f"{image.stem}.png")
+        # Its masks of the field of view are 0 inside and 255 outside.
+        Eye(image, folder / "vessels_1st" / f"{image.stem}.png", folder / "fov" / f"{image.stem}.png", True)
         for image in sorted((folder / "images").glob("*.jpg"))
         if (image.stem[6:8] in CHASE_TRAINED) == trained
     ]
@@ -66,7 +72,7 @@ def write_table(eyes: list[Eye], folder: Path, name: str, dev: Callable[[Eye], b
     (folder / name).mkdir(parents=True, exist_ok=True)
     rows = []
     for eye in eyes:
-        labels = np.where(truth_of(eye.fov), truth_of(eye.truth).astype(np.uint8), UNKNOWN).astype(np.uint8)
+        labels = np.where(eye.view(), truth_of(eye.truth).astype(np.uint8), UNKNOWN).astype(np.uint8)
         with_image = read_image(eye.image).info
         write_mask(folder / name / f"{eye.name}.png", labels, with_image)
         rows.append((eye.image.resolve(), f"{name}/{eye.name}.png", eye.name[6:8], "dev" if dev(eye) else "train"))
@@ -107,7 +113,7 @@ class Found:
 
 
 def found_by(eyes: list[Eye], probabilities: Callable[[Eye], NDArray[np.float32]]) -> Found:
-    views = [truth_of(eye.fov) for eye in eyes]
+    views = [eye.view() for eye in eyes]
     return Found(
         [probabilities(eye)[view] for eye, view in zip(eyes, views, strict=True)],
         [truth_of(eye.truth)[view] for eye, view in zip(eyes, views, strict=True)],

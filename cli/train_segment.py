@@ -71,10 +71,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 )
 @click.option(
     "--augment",
-    type=click.Choice(["usual", "gentle", "none"]),
+    type=click.Choice(["usual", "gentle", "exact", "none"]),
     default="usual",
     show_default=True,
-    help="gentle: no mirroring and small turns, for images whose sides mean something.",
+    help="gentle: small turns, not mirrored, for images whose sides mean something; exact: nothing is interpolated, for "
+    "structures a pixel thin.",
 )
 @click.option(
     "--polarity",

@@ -107,7 +107,8 @@ def sharpen(ndim: int = 2, *, amount: float = 1.0) -> Kernel:
            [-1.,  5., -1.],
            [ 0., -1.,  0.]])
     """
-    return identity(ndim) - amount * laplacian(ndim)
+    kernel: Kernel = identity(ndim) - amount * laplacian(ndim)
+    return kernel
 
 
 def emboss() -> Kernel:
@@ -181,7 +182,8 @@ def laplacian_of_gaussian(sigma: float, *, ndim: int = 2, truncate: float = 4.0)
     middle = len(smooth) // 2
     squares = (((np.indices(smooth.shape) - middle) / sigma) ** 2).sum(axis=0)
     kernel: Kernel = smooth * (squares - ndim) / sigma**2
-    return kernel - kernel.mean()
+    kernel -= kernel.mean()
+    return kernel
 
 
 FILTERS: dict[str, Callable[[], Kernel]] = {

@@ -24,13 +24,19 @@ _SLICE_VECTOR = 0x00540080
 
 def open_dicom(path: Path, axes: str | None, *, indices: bool = False) -> ImageSource:
     """Open one file; frames are planes or times as the file says, or as `axes` does."""
-    with listening("pydicom") as heard:
-        file = DicomFile(path)
-        frames = _Frames(file, indices=indices)
-        letter, order, geometry = _frame_axis(file, axes, anyhow=indices)
-        spacing, source = pixel_spacing(file.header)
+    with listening("pydicom") as heard:  # pydicom looks at a value when it is asked for, and warns then
+        source, facts = _open_file(path, axes, indices=indices)
+    facts["warnings"] += told(heard)
+    return source
+
+
+def _open_file(path: Path, axes: str | None, *, indices: bool) -> tuple[ImageSource, dict[str, Any]]:
+    file = DicomFile(path)
+    frames = _Frames(file, indices=indices)
+    letter, order, geometry = _frame_axis(file, axes, anyhow=indices)
+    spacing, source = pixel_spacing(file.header)
     facts: dict[str, Any] = {
-        "values": frames.what, "spacing_source": source, "warnings": (*frames.warnings, *told(heard)),
+        "values": frames.what, "spacing_source": source, "warnings": frames.warnings,
         "modality": str(file.header.get("Modality", "") or ""), "volume": letter == "Z",
     }  # fmt: skip
     matrix = None if isinstance(geometry, float) else geometry
@@ -47,7 +53,7 @@ def open_dicom(path: Path, axes: str | None, *, indices: bool = False) -> ImageS
     def fetch(window: Window) -> Pixels:
         return _gather(found, window, lambda number: frames.read(order[number]))
 
-    return ImageSource(found, fetch, file.release)
+    return ImageSource(found, fetch, file.release), facts
 
 
 def open_series(paths: Sequence[Path], axes: str | None) -> ImageSource:
@@ -77,10 +83,11 @@ def open_series(paths: Sequence[Path], axes: str | None) -> ImageSource:
         known, files = [known[number] for number in order], [files[number] for number in order]
         step = step_of(known, directions, [file.path.name for file in files])
         frames = [_Frames(file) for file in files]
+        modality = str(files[0].header.get("Modality", "") or "")
     matrix = affine(known[0], directions, spacing, step) if spacing is not None else None
     facts = {
         "values": frames[0].what, "spacing_source": source, "volume": True, "files": tuple(str(p) for p in paths),
-        "modality": str(files[0].header.get("Modality", "") or ""),
+        "modality": modality,
         "warnings": tuple(dict.fromkeys((*(text for each in frames for text in each.warnings), *told(heard)))),
     }  # fmt: skip
     first = frames[0]

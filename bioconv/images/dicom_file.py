@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.images.blocks import SegmentCache
-from bioconv.images.failures import listening, one_line
+from bioconv.images.dicom_codecs import decode_frame
+from bioconv.images.failures import listening
 from bioconv.images.limits import ANY_RATIO, DEFLATE_RATIO, check_memory, check_ratio
 
-EXTRA = "pip install 'bioconv[dicom]'"
 _SMALL = 64 << 20
 _COMPRESSED_RATIO = {"1.2.840.10008.1.2.5": 130.0}
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -80,16 +80,8 @@ class DicomFile:
         return self._cache.get(index, lambda: self._decode(index))
 
     def _decode(self, index: int) -> NDArray[Any]:
-        from pydicom.pixels.utils import pixel_array
-
         with listening("pydicom", "pylibjpeg"):
-            try:
-                found = np.asarray(pixel_array(self._data(), index=index))
-            except (RuntimeError, NotImplementedError) as error:
-                other = decode_grey(self._data(), index) if self.samples == 1 else None
-                if other is None:
-                    raise InputError(_codec_message(error, self.syntax)) from error
-                found = other
+            found = decode_frame(self._data(), index, self.header)
         expected = (self.rows, self.columns) if self.samples == 1 else (self.rows, self.columns, 3)
         if found.shape != expected:
             message = f"frame {index + 1} is {found.shape} where {expected} is declared: the pixel data is damaged"
@@ -170,37 +162,3 @@ def _whole(ds: Any, name: str, default: int) -> int:
     except (TypeError, ValueError) as error:
         message = f"{name} is {value!r}; expected a whole number"
         raise InputError(message) from error
-
-
-def decode_grey(ds: Any, index: int) -> NDArray[Any] | None:
-    """Return a frame of grey values that pydicom's decoders do not read, with imagecodecs; None where that fails too.
-
-    12-bit JPEG, JPEG lossless, JPEG-LS of 6 or 7 bits, JPEG 2000.
-    """
-    import imagecodecs
-    from pydicom.encaps import get_frame
-
-    syntax = str(ds.file_meta.TransferSyntaxUID)
-    decoders = {"50": "jpeg", "51": "jpeg", "57": "ljpeg", "70": "ljpeg", "80": "jpegls", "81": "jpegls"}
-    name = decoders.get(syntax.removeprefix("1.2.840.10008.1.2.4."))
-    if name is None or not hasattr(imagecodecs, f"{name}_decode") or not hasattr(ds, "PixelData"):
-        return None
-    try:
-        frame = get_frame(ds.PixelData, index, number_of_frames=_whole(ds, "NumberOfFrames", 1))
-        found = np.asarray(getattr(imagecodecs, f"{name}_decode")(frame))
-    except (ValueError, RuntimeError):  # not to be decoded with this one either: the first error says why
-        return None
-    if int(ds.PixelRepresentation) and found.dtype.kind == "u":
-        found = found.view(found.dtype.str.replace("u", "i"))
-    return found
-
-
-def _codec_message(error: Exception, syntax: Any) -> str:
-    """Return one line on why pixels could not be decoded, with the extra where a codec is missing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if "missing dependencies" in str(error) or "missing required dependencies" in str(error):
-        return f"{syntax.name}: no decoder is installed; {EXTRA}"
-    if isinstance(error, NotImplementedError):
-        return f"transfer syntax {syntax.name} is not read; decompress it first (gdcmconv --raw, dcmdjpeg)"
-    reason = lines[1] if len(lines) > 1 else one_line(error)
-    return f"{syntax.name}: the pixel data cannot be decoded ({reason[:200]}): damaged, or a rare variant; {EXTRA}"

@@ -137,7 +137,8 @@ class UNet(nn.Module):
         deep: list[Tensor] = []
         for number in reversed(range(len(skips))):
             above = self.up[number](features)
-            features = skips[number] + above if self.config.skip == "add" else torch.cat([skips[number], above], 1)
+            # Nobody else reads `above`, and no gradient needs it; a skip's memory is free once it has been used.
+            features = above.add_(skips.pop()) if self.config.skip == "add" else torch.cat([skips.pop(), above], 1)
             features = self.decoder[number](features)
             if self.training and 0 < number <= len(self.deep_heads):
                 deep.insert(0, self.deep_heads[number - 1](features))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from bioconv.errors import InputError, ModelError
@@ -26,10 +27,13 @@ from bioconv.segmentation.scoring import (
     Decision,
     ImageScore,
     choose_decision,
+    decide,
     metric_name,
     pooled,
     pooled_interval,
     score_all,
+    score_image,
+    worst_first,
 )
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
@@ -39,6 +43,7 @@ from bioconv.version import __version__
 
 _HELD_OUT = 0.15
 _MOST_HELD_OUT = 100
+SHOWN = 6  # examples for the report
 _WATCHED = 24  # images validated on while training goes on; all of them at its end
 
 
@@ -87,6 +92,8 @@ class SegmentationRun:
         Of every image of `dev`, whole.
     decision
         How maps become masks, chosen on `dev`.
+    examples
+        The held-out images with the worst scores, and what was found in them.
     """
 
     model: ModelFile
@@ -96,6 +103,7 @@ class SegmentationRun:
     scores: list[ImageScore]
     decision: Decision
     run: Run
+    examples: list[tuple[LabelledImage, NDArray[np.int32], ImageScore]]
 
 
 def make_segmentation_split(data: SegmentationData, seed: int) -> Split:
@@ -175,13 +183,14 @@ def train_segmentation(
     network = network.to("cpu").eval()
     maps = [job.maps(network, image) for image in dev]
     decision = choose_decision(dev, maps, data.objective, Decision())
-    found = dict(zip((image.name for image in dev), maps, strict=True))
-    scores = score_all(dev, lambda image: found[image.name], data.objective, decision)
+    found = {image.name: (image, decide(own, data.objective, decision)) for image, own in zip(dev, maps, strict=True)}
+    scores = [score_image(labels, image, data.objective) for image, labels in found.values()]
+    examples = [(*found[score.name], score) for score in worst_first(scores, data.objective)[:SHOWN]]
     metrics = {"dev": {metric_name(data.objective): pooled_interval(scores, data.objective)}}
     model = to_model_file(
         network, architecture, data.objective, job.preprocessing, job.facts(data, split, metrics, decision)
     )
-    return SegmentationRun(model, network, split, metrics, scores, decision, run)
+    return SegmentationRun(model, network, split, metrics, scores, decision, run, examples)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,13 +61,15 @@ def imagej_roi(outline: Outline, *, position: int = 0) -> bytes:
     x, y = (np.array([corner[axis] for ring in rings for corner in ring]) for axis in (0, 1))
     simple = len(rings) == 1
     head = struct.pack(">4shBBhhhhH", b"Iout", 228, _TRACED if simple else _COMPOSITE, 0, *(0,) * 4, len(x) * simple)
-    box = np.array([y.min(), x.min(), y.max(), x.max()]).astype(">u2").tobytes()
+    box: bytes = np.array([y.min(), x.min(), y.max(), x.max()]).astype(">u2").tobytes()
     head = head[:8] + box + head[16:18] + bytes(18)
     path = [] if simple else list(_path(rings))
     head += struct.pack(">i", len(path)) + bytes(16) + struct.pack(">ii", position, 0)
     if simple:
-        return head + (x - x.min()).astype(">u2").tobytes() + (y - y.min()).astype(">u2").tobytes()
-    return head + np.array(path, dtype=">f4").tobytes()
+        body: bytes = (x - x.min()).astype(">u2").tobytes() + (y - y.min()).astype(">u2").tobytes()
+    else:
+        body = np.array(path, dtype=">f4").tobytes()
+    return head + body
 
 
 def _path(rings: list[list[tuple[int, int]]]) -> Iterator[float]:

@@ -109,6 +109,11 @@ def image_score(score: ImageScore, objective: Objective) -> float:
     return pooled([score], objective)
 
 
+def worst_first(scores: Sequence[ImageScore], objective: Objective) -> list[ImageScore]:
+    """Return the scores of images, the worst first."""
+    return sorted(scores, key=lambda score: image_score(score, objective))
+
+
 def _counts(scores: Sequence[ImageScore]) -> NDArray[np.int64]:
     """Return (images, 3, classes)."""
     return np.array([(score.found, score.wrong, score.missed) for score in scores], np.int64)

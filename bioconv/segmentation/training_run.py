@@ -14,6 +14,7 @@ from bioconv.outputs import open_output
 from bioconv.report.facts import Metric, Table, TrainingReport, curves_of
 from bioconv.report.training_report import training_report
 from bioconv.segmentation.data import SegmentationData
+from bioconv.segmentation.example_pictures import example_pictures
 from bioconv.segmentation.fit import (
     SegmentationPlan,
     SegmentationRun,
@@ -22,7 +23,7 @@ from bioconv.segmentation.fit import (
     train_segmentation,
 )
 from bioconv.segmentation.objective import Objective
-from bioconv.segmentation.scoring import image_score, metric_name
+from bioconv.segmentation.scoring import image_score, metric_name, worst_first
 from bioconv.training.callbacks import standard_callbacks
 from bioconv.training.distributed import is_first, local_device, process_group
 from bioconv.training.run_folder import check_output, kept_if_begun, run_folder
@@ -98,7 +99,7 @@ def _report(
 ) -> TrainingReport:
     """Return what the report says."""
     objective, history = data.objective, run.run.history
-    order = sorted(run.scores, key=lambda score: image_score(score, objective))[:_WORST]
+    order = worst_first(run.scores, objective)[:_WORST]
     shape = "x".join([str(plan.patches.size)] * data.ndim)
     notes = ["The part dev chose which weights were kept and how maps become masks, so its figures flatter a little."]
     return TrainingReport(
@@ -138,5 +139,6 @@ def _report(
             **said,
             **data_hash(data),
         },
+        pictures=example_pictures(run.examples, objective),
         notes=notes,
     )

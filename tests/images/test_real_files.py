@@ -142,7 +142,7 @@ def test_axes_given(shared_data):
     assert (found.info.axes, found.info.shape, found.info.rgb) == ("CZYX", (3, 2, 10, 10), True)
     expected = tifffile.imread(shared_data("tiff-readers/multipage_rgb.tif")).transpose(1, 0, 2, 3)
     np.testing.assert_array_equal(found.pixels, expected.astype(np.float32))
-    with pytest.raises(InputError, match="axis 4 is the colour|axis 2 is the colour"):
+    with pytest.raises(InputError, match="axis 2 is the colour"):
         read_image(shared_data("tiff-readers/multipage_rgb.tif"), axes="CZYX")
     sizes = shared_data("tiff-readers/pillow_multipage.tiff")
     assert read_image(sizes, axes="TYX").info.warnings == ("the first of its 2 images was read",)

@@ -301,7 +301,7 @@ def test_fcn_adds_the_scores_of_each_scale():
 def test_the_second_network_reads_the_image_and_the_firsts_logits():
     network = build("wnet")
     batch = images(network)
-    last, first = network.train()(batch)
+    last, _ = network.train()(batch)
     assert torch.equal(last, network(batch)[0])
     network.eval()
     with torch.inference_mode():

@@ -91,7 +91,7 @@ def test_vessels_of_four_patients_are_as_the_card_says(shared_data):
         for side in "LR":
             name = f"Image_{patient}{side}"
             pixels = read_image(folder / "images" / f"{name}.jpg").pixels
-            view = read_mask(folder / "fov" / f"{name}.png") > 0
+            view = read_mask(folder / "fov" / f"{name}.png") == 0  # 0 inside, 255 outside
             maps = model.maps(model.prepare(pixels, model.intensity(pixels)))
             found.append((maps[0] >= model.threshold)[view])
             truth.append((read_mask(folder / "vessels_1st" / f"{name}.png") > 0)[view])
