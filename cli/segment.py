@@ -155,7 +155,9 @@ def _say(outcome: Outcome) -> None:
     if runtime.shows_progress():
         return
     objects = record.facts.get("objects")
-    said = f"{objects} objects" if objects is not None else f"{record.facts.get('foreground', 0):.2%} foreground"
+    said = f"{record.facts.get('foreground', 0):.2%} foreground"
+    if objects is not None:
+        said = "1 object" if objects == 1 else f"{objects} objects"
     runtime.logger.info(
         "%s: %s, %s", record.input, said, "done before" if outcome.skipped else f"{record.seconds:.1f} s"
     )

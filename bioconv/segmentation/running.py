@@ -100,10 +100,16 @@ def bytes_per_pixel(network: nn.Module, channels: int, ndim: int, stride: int) -
     It is run on tensors without data; what a convolution takes for itself is allowed for by a factor.
     """
     side = _rounded(_TRIED[ndim], stride)
-    ghost = copy.deepcopy(network).to("meta")
     live = _Live()
-    with torch.inference_mode(), live:
-        ghost(torch.empty((1, channels, *(side,) * ndim), device="meta"))
+    try:
+        ghost = copy.deepcopy(network).to("meta")
+        with torch.inference_mode(), live:
+            ghost(torch.empty((1, channels, *(side,) * ndim), device="meta"))
+    except (NotImplementedError, RuntimeError):  # it looks at its numbers: let it have some
+        live = _Live()
+        device = next(network.parameters()).device
+        with torch.inference_mode(), live:
+            network(torch.zeros((1, channels, *(side,) * ndim), device=device))
     return float(_WORKSPACE * live.most / side**ndim)
 
 

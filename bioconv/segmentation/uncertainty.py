@@ -47,8 +47,8 @@ def normalised_entropy(maps: NDArray[Any], *, exclusive: bool) -> Floats:
     """
     maps = np.asarray(maps, np.float32)
     if exclusive and len(maps) > 1:
-        return np.asarray(-_plogp(maps).sum(axis=0) / np.float32(np.log(len(maps))), np.float32)
-    both = -(_plogp(maps) + _plogp(1 - maps)) / np.float32(np.log(2))
+        return np.asarray(0 - _plogp(maps).sum(axis=0) / np.float32(np.log(len(maps))), np.float32)
+    both = 0 - (_plogp(maps) + _plogp(1 - maps)) / np.float32(np.log(2))
     return np.asarray(both.max(axis=0), np.float32)
 
 

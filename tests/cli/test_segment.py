@@ -216,6 +216,27 @@ def test_dry_run_writes_nothing(segment, scans, model):
     assert not (scans.parent / "scans-segmented").exists()
 
 
+def test_a_volume_keeps_its_affine(segment, model, tmp_path, spots):
+    import nibabel
+
+    affine = np.array([[-0.5, 0, 0, 9], [0, 0.5, 0, 8], [0, 0, 2, 7], [0, 0, 0, 1]])
+    stack = np.stack([spots(), np.roll(spots(), 2, axis=0)], axis=-1).swapaxes(0, 1)  # x, y, z
+    nibabel.save(nibabel.Nifti1Image(stack, affine), tmp_path / "v.nii.gz")
+    segment(tmp_path / "v.nii.gz", "--model", model, "--stitch-z", 0.3, "--measure")
+    mask = nibabel.load(tmp_path / "v-segmented/v.nii.gz")
+    np.testing.assert_allclose(mask.affine, affine)
+    assert mask.shape == stack.shape
+    labels = np.asarray(mask.dataobj)
+    assert labels.max() == 12
+    assert set(np.unique(labels[..., 0])) == set(np.unique(labels[..., 1]))
+    with (tmp_path / "v-segmented/measurements/v.csv").open() as stream:
+        rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
+    assert [int(row["label"]) for row in rows] == list(range(1, 13))
+    for row in rows:
+        assert float(row["volume_mm3"]) == pytest.approx(0.5 * int(row["volume_px"]))
+        assert int(row["volume_px"]) == (labels == int(row["label"])).sum()
+
+
 @pytest.mark.parametrize(("form", "suffix"), [("imagej", "zip"), ("geojson", "geojson")])
 def test_every_object_has_an_outline(segment, scans, model, form, suffix):
     segment(scans / "deep", "--model", model, "--rois", form)

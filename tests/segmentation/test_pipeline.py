@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.images.image import image_from_array
-from bioconv.segmentation import pipeline
+from bioconv.segmentation import pipeline, running
 from bioconv.segmentation.choices import Choices, Resources
 from bioconv.segmentation.model import from_model_file
 from bioconv.segmentation.pipeline import Segmenter
@@ -209,6 +209,26 @@ def test_an_empty_image_is_said_to_be_empty(run):
 def test_choices_that_make_no_sense(run, spots, choices, said):
     with pytest.raises(OptionError, match=said):
         run(spots(), **choices)
+
+
+def test_a_network_that_cannot_be_tiled_exactly_is_blended(run, spots, monkeypatch, tmp_path):
+    def refuse(*words, **named):
+        message = "attention looks at the whole image"
+        raise ModelError(message)
+
+    whole = run(spots((80, 120)))
+    monkeypatch.setattr(running, "network_geometry", refuse)
+    blended = run(spots((80, 120)), resources=Resources(tile=64, folder=tmp_path))
+    assert blended.objects == whole.objects == 24
+    assert blended.facts["tile"] == [64, 64]
+    assert (blended.all_labels() == whole.all_labels()).mean() > 0.99
+
+
+def test_memory_of_a_network_is_that_of_its_largest_tensors():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 1, 1)).eval()
+    # The image is still held (4 bytes), eight maps before and eight after the rectifier.
+    expected = 4 * (1 + 8 + 8)
+    assert running.bytes_per_pixel(network, 1, 2, 1) / running._WORKSPACE == pytest.approx(expected, abs=5)
 
 
 def test_too_little_memory_is_said(run, spots):
