@@ -154,8 +154,8 @@ def choose_decision(
         choices = [usual] + [
             replace(usual, instances=replace(own, foreground=foreground, depth=depth, touch=touch))
             for foreground in (0.4, 0.5, 0.6, 0.7)
-            for depth in (0.05, 0.1, 0.2)
-            for touch in (0.05, 0.1, 0.2, 0.3, 0.5)
+            for depth in (0.06, 0.09, 0.12, 0.15, 0.2)
+            for touch in (0.0, 0.05, 0.1, 0.2)
         ]
     found = []
     for choice in choices:
