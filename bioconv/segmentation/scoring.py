@@ -152,10 +152,11 @@ def choose_decision(
     else:
         own = usual.instances
         choices = [usual] + [
-            replace(usual, instances=replace(own, foreground=foreground, depth=depth, touch=touch))
+            replace(usual, instances=replace(own, foreground=foreground, depth=depth, touch=touch, min_size=size))
             for foreground in (0.4, 0.5, 0.6, 0.7)
-            for depth in (0.06, 0.09, 0.12, 0.15, 0.2)
-            for touch in (0.0, 0.05, 0.1, 0.2)
+            for depth in (0.09, 0.12, 0.15, 0.2, 0.25)
+            for touch in (0.0, 0.1, 0.2)
+            for size in (15, 25)
         ]
     found = []
     for choice in choices:
