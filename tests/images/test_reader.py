@@ -1,4 +1,4 @@
-"""What is read of files made for it, and what is refused: axes, windows, colours, spacing, DICOM's stages and series."""
+"""What is read of files made for it, and what is refused: axes, windows, colours, spacing, DICOM."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def test_tiff_metadata(tmp_path):
     info = read_image(tmp_path / "t.ome.tif").info  # the distance of the planes is not known: not silently 1
     assert (info.spacing, info.facts["spacing_yx"]) == (None, (2.0, 2.0))
     for name, resolution, unit, spacing in (
-        ("dpi", (300, 300), "INCH", None), ("screen", (28.35, 28.35), "CENTIMETER", None), ("none", (5, 5), "NONE", None),
+        ("dpi", (300, 300), "INCH", None), ("screen", (28.35, 28.35), "CENTIMETER", None),
+        ("none", (5, 5), "NONE", None),
         ("micro", (40_000, 20_000), "CENTIMETER", (0.5, 0.25)),
     ):  # fmt: skip
         tifffile.imwrite(tmp_path / f"{name}.tif", GREY, resolution=resolution, resolutionunit=unit)
