@@ -307,6 +307,6 @@ def test_find_images(tmp_path):
     ]  # fmt: skip
     for path, reason in ((folder / "out", "folder of results"), (folder / "gone.png", "no such file")):
         assert [reason in each.reason for each in find_images([path])] == [True]
-    dicom(folder / "ct" / "other.dcm", np.zeros((4, 6), np.int16), position=(0, 0, 0), series="7")
+    dicom(folder / "ct" / "other.dcm", np.zeros((4, 6), np.int16), position=(0, 0, 0), series="7", SeriesNumber=5)
     dicom(folder / "ct" / "other2.dcm", np.zeros((4, 6), np.int16), position=(0, 0, 1), series="7", SeriesNumber=5)
     assert [each.name for each in find_images([folder / "ct"])] == ["ct/series-4", "ct/series-5"]
