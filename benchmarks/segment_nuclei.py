@@ -22,8 +22,8 @@ from timing import machine
 
 from bioconv.evaluation.objects import ApTable, ap_table
 from bioconv.images.masks import read_mask
-from bioconv.segmentation.instances import split_instances
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
+from bioconv.segmentation.objects.instances import split_instances
 from bioconv.version import __version__
 
 STRATA = {

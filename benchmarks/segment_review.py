@@ -22,13 +22,13 @@ from timing import machine
 
 from bioconv.models.model_file import write_model
 from bioconv.runtime import set_torch_threads
-from bioconv.segmentation.data import LabelledImage, Pair, Reading, SegmentationData, read_data
-from bioconv.segmentation.fit import SegmentationPlan, train_segmentation
+from bioconv.segmentation.inference.uncertainty import ReviewSum, normalised_entropy, rim_weights
+from bioconv.segmentation.learning.data import LabelledImage, Pair, Reading, SegmentationData, read_data
+from bioconv.segmentation.learning.fit import SegmentationPlan, train_segmentation
+from bioconv.segmentation.learning.samples import PatchPlan
+from bioconv.segmentation.learning.scoring import Decision, decide, pooled, score_all
 from bioconv.segmentation.model import SegmentationModel, from_model_file, to_model_file
 from bioconv.segmentation.preprocessing import Preprocessing
-from bioconv.segmentation.samples import PatchPlan
-from bioconv.segmentation.scoring import Decision, decide, pooled, score_all
-from bioconv.segmentation.uncertainty import ReviewSum, normalised_entropy, rim_weights
 from bioconv.training.splits import Split
 from bioconv.version import __version__
 

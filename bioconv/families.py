@@ -15,7 +15,7 @@ from bioconv.training.config import TrainConfig
 from bioconv.zoo import resolve
 
 if TYPE_CHECKING:
-    from bioconv.segmentation.fit import SegmentationPlan, SegmentationRun
+    from bioconv.segmentation.learning.fit import SegmentationPlan, SegmentationRun
     from bioconv.segmentation.model import SegmentationModel
     from bioconv.sequence.binding.fit import BindingRun
     from bioconv.sequence.binding.recipe import Recipe
@@ -115,9 +115,9 @@ def _train_deepbind(
 def _train_segment(
     data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
 ) -> SegmentationRun:
-    from bioconv.segmentation.data import Reading, SegmentationData, find_pairs, read_data
-    from bioconv.segmentation.fit import SegmentationPlan, train_segmentation
-    from bioconv.segmentation.training_run import train_to_file
+    from bioconv.segmentation.learning.data import Reading, SegmentationData, find_pairs, read_data
+    from bioconv.segmentation.learning.fit import SegmentationPlan, train_segmentation
+    from bioconv.segmentation.learning.training_run import train_to_file
 
     of_plan = _taken(choices, ("name", "licence", "citation"))
     of_files = _taken(choices, _OF_FILES if output else ())

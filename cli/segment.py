@@ -17,9 +17,9 @@ from bioconv import runtime
 from bioconv.errors import InputError
 
 if TYPE_CHECKING:
-    from bioconv.segmentation.batch import Batch, Outcome
-    from bioconv.segmentation.naming import Item
-    from bioconv.segmentation.pipeline import Segmenter
+    from bioconv.segmentation.folders.batch import Batch, Outcome
+    from bioconv.segmentation.folders.naming import Item
+    from bioconv.segmentation.inference.pipeline import Segmenter
 
 
 @click.command(
@@ -71,9 +71,9 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     that cannot be read is named and the others go on. What manifest.jsonl in the results proves done is not done
     again; an interrupted run goes on where it stopped.
     """
-    from bioconv.segmentation.batch import check_output
-    from bioconv.segmentation.inputs import find_items
-    from bioconv.segmentation.naming import default_output, parse_shard, shard
+    from bioconv.segmentation.folders.batch import check_output
+    from bioconv.segmentation.folders.inputs import find_items
+    from bioconv.segmentation.folders.naming import default_output, parse_shard, shard
 
     which, number = parse_shard(given["shard"])
     wanted_paths = [Path(path) for path in paths]
@@ -100,11 +100,11 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 
 def _segmenter(given: dict[str, Any], output: Path) -> Segmenter:
     """Open the models, once for all images."""
-    from bioconv.segmentation.choices import Choices, Resources
-    from bioconv.segmentation.memory import parse_memory
+    from bioconv.segmentation.inference.choices import Choices, Resources
+    from bioconv.segmentation.inference.memory import parse_memory
+    from bioconv.segmentation.inference.pipeline import Segmenter
+    from bioconv.segmentation.inference.running import Runner
     from bioconv.segmentation.model import load_segmentation_model
-    from bioconv.segmentation.pipeline import Segmenter
-    from bioconv.segmentation.running import Runner
     from bioconv.zoo import resolve
 
     choices = Choices(**{one.name: given[one.name] for one in fields(Choices)})
@@ -121,8 +121,8 @@ def _run(
     output: Path,
     how: tuple[dict[str, Any], Failures],
 ) -> int:
-    from bioconv.segmentation.batch import Batch
-    from bioconv.segmentation.results import Wanted
+    from bioconv.segmentation.folders.batch import Batch
+    from bioconv.segmentation.folders.results import Wanted
 
     everything, items = found
     given, failures = how
@@ -165,7 +165,7 @@ def _say(outcome: Outcome) -> None:
 
 def _finish(batch: Batch, everything: Sequence[Item], given: dict[str, Any]) -> None:
     """Write what is about the batch as a whole."""
-    from bioconv.segmentation.review import REPORT, REVIEW, records_of, write_report, write_review
+    from bioconv.segmentation.folders.review import REPORT, REVIEW, records_of, write_report, write_review
 
     if not given["report"] and given["uncertainty"] is None:
         return
@@ -193,7 +193,7 @@ def _summary(outcomes: Sequence[Outcome], output: Path) -> dict[str, Any]:
 
 def _show_plan(segmenter: Segmenter, items: Sequence[Item], output: Path, allowed: int) -> int:
     """Print what would be done; return the exit code it would end with, as far as the files' heads tell."""
-    from bioconv.segmentation.planning import PLAN_COLUMNS, plan_rows
+    from bioconv.segmentation.folders.planning import PLAN_COLUMNS, plan_rows
 
     failures = Failures(len(items), allowed)
     click.echo("\t".join(PLAN_COLUMNS))

@@ -13,10 +13,10 @@ from bioconv.cli.train_options import recipe_options
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
-from bioconv.segmentation.recipe import DEFAULTS
+from bioconv.segmentation.learning.recipe import DEFAULTS
 
 if TYPE_CHECKING:
-    from bioconv.segmentation.fit import SegmentationPlan, SegmentationRun
+    from bioconv.segmentation.learning.fit import SegmentationPlan, SegmentationRun
 
 _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 interrupted (go on with --resume)."
 
@@ -74,8 +74,8 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     type=click.Choice(["usual", "gentle", "exact", "none"]),
     default="usual",
     show_default=True,
-    help="gentle: small turns, not mirrored, for images whose sides mean something; exact: nothing is interpolated, for "
-    "structures a pixel thin.",
+    help="gentle: small turns, not mirrored, for images whose sides mean something; exact: nothing is interpolated, "
+    "for structures a pixel thin.",
 )
 @click.option(
     "--polarity",
@@ -109,8 +109,8 @@ def command(
 
     The model is validated on whole images; those of the part dev choose the threshold too.
     """
-    from bioconv.segmentation.data import find_pairs, read_data
-    from bioconv.segmentation.training_run import train_to_file
+    from bioconv.segmentation.learning.data import find_pairs, read_data
+    from bioconv.segmentation.learning.training_run import train_to_file
     from bioconv.training.distributed import is_first
     from bioconv.training.run_folder import check_output
 
@@ -139,7 +139,7 @@ def command(
 
 
 def _reading(given: dict[str, Any]) -> Any:
-    from bioconv.segmentation.data import Reading
+    from bioconv.segmentation.learning.data import Reading
 
     return Reading(
         kind=given["kind"],
@@ -156,10 +156,10 @@ def _reading(given: dict[str, Any]) -> Any:
 def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> SegmentationPlan:
     from dataclasses import replace
 
-    from bioconv.segmentation.fit import SegmentationPlan
+    from bioconv.segmentation.learning.fit import SegmentationPlan
+    from bioconv.segmentation.learning.recipe import AUGMENTATIONS
+    from bioconv.segmentation.learning.samples import PatchPlan
     from bioconv.segmentation.preprocessing import Preprocessing
-    from bioconv.segmentation.recipe import AUGMENTATIONS
-    from bioconv.segmentation.samples import PatchPlan
     from bioconv.training.config_file import complete_config
     from bioconv.zoo import resolve
 

@@ -19,8 +19,8 @@ from bioconv.errors import ModelError
 from bioconv.models import SEGMENTERS, model_class
 from bioconv.models.configuration import read_config
 from bioconv.models.model_file import ModelFile, read_model, to_bytes
-from bioconv.segmentation.instances import InstanceSettings
 from bioconv.segmentation.objective import Objective
+from bioconv.segmentation.objects.instances import InstanceSettings
 from bioconv.segmentation.preprocessing import Intensity, Preprocessing
 
 Floats = NDArray[np.float32]

@@ -16,17 +16,17 @@ from bioconv import runtime
 from bioconv.errors import InputError, ModelError, OptionError, OutputError
 from bioconv.images.image import ImageSource, image_from_array
 from bioconv.images.reader import open_image
-from bioconv.segmentation.batch import failure_reason
-from bioconv.segmentation.choices import Choices, Resources
-from bioconv.segmentation.inputs import find_items, is_image_folder
-from bioconv.segmentation.measurements import Measurements
-from bioconv.segmentation.measuring import Extent, measure_image
-from bioconv.segmentation.memory import DEFAULT, parse_memory
+from bioconv.segmentation.folders.batch import failure_reason
+from bioconv.segmentation.folders.inputs import find_items, is_image_folder
+from bioconv.segmentation.folders.measuring import Extent, measure_image
+from bioconv.segmentation.folders.naming import Item
+from bioconv.segmentation.inference.choices import Choices, Resources
+from bioconv.segmentation.inference.memory import DEFAULT, parse_memory
+from bioconv.segmentation.inference.pipeline import Segmenter
+from bioconv.segmentation.inference.running import Runner
+from bioconv.segmentation.inference.segmented import Segmented
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
-from bioconv.segmentation.naming import Item
-from bioconv.segmentation.pipeline import Segmenter
-from bioconv.segmentation.running import Runner
-from bioconv.segmentation.segmented import Segmented
+from bioconv.segmentation.objects.measurements import Measurements
 from bioconv.zoo import resolve
 
 Image = str | PathLike[str] | NDArray[Any]

@@ -13,8 +13,8 @@ from bioconv.evaluation.objects import match_objects
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import read_image
 from bioconv.models.model_file import read_model
+from bioconv.segmentation.learning.scoring import Decision, decide
 from bioconv.segmentation.model import load_segmentation_model
-from bioconv.segmentation.scoring import Decision, decide
 
 QUICK = ["--widths", "8,16", "--patch", "32", "--per-epoch", "160", "--epochs", "5", "--batch-size", "4",
          "--ema", "none", "--warmup-steps", "5", "--quiet"]  # fmt: skip
@@ -70,7 +70,11 @@ def test_a_model_is_trained_and_segments(folders, kind):
         maps = model.maps(model.prepare(pixels, model.intensity(pixels)))
         labels = decide(maps, model.objective, Decision(model.threshold, model.settings))
         truth = read_mask(masks / f"{name}.png")
-        again = float(match_objects(labels, truth).counts.average_precision()) if kind == "instances" else dice(labels, truth)
+        again = (
+            float(match_objects(labels, truth).counts.average_precision())
+            if kind == "instances"
+            else dice(labels, truth)
+        )
         assert float(score) == pytest.approx(again, abs=1e-4)
     assert {path.name for path in (folders / "discs.run").iterdir()} >= {
         "split.tsv", "history.csv", "report.html", "best.safetensors", "last.safetensors",

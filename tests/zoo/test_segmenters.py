@@ -15,8 +15,8 @@ from bioconv.evaluation.objects import ap_table
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import read_image
 from bioconv.models.model_file import read_model
-from bioconv.segmentation.instances import split_instances
 from bioconv.segmentation.model import load_segmentation_model
+from bioconv.segmentation.objects.instances import split_instances
 from bioconv.zoo import packaged, resolve
 
 NAMES = sorted(name for name, model in packaged().items() if model.task == "segment")

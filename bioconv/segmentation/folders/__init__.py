@@ -1,0 +1,1 @@
+"""`bioconv segment` on folders: finding, naming, results, manifest, what to label next."""

@@ -1,0 +1,1 @@
+"""One image from its file to its labels, in memory or streamed."""

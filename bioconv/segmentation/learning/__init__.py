@@ -1,0 +1,1 @@
+"""Training segmenters: data, patches, recipe, scores on whole images, the model file."""

@@ -1,0 +1,1 @@
+"""Objects: targets to learn, splitting of maps, measurements, outlines."""
