@@ -69,7 +69,8 @@ def train(
         choices = {"name": Path(output).stem} | choices
     start = None if init is None else Path(resolve(fspath(init)))
     target = None if output is None else Path(output)
-    return FAMILIES[family](data, target, start, config, recipe, choices)
+    run: BindingRun | SegmentationRun = FAMILIES[family](data, target, start, config, recipe, choices)
+    return run
 
 
 def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel:

@@ -100,7 +100,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @log_options
 @click.pass_context
 def command(
-    context: click.Context, images: str, masks: str | None, output: str, settings: dict[str, Any], **given: Any
+    context: click.Context, /, images: str, masks: str | None, output: str, settings: dict[str, Any], **given: Any
 ) -> None:
     """Train a segmenter on IMAGES and their MASKS: folders paired by file name, or one table.
 

@@ -94,7 +94,7 @@ def laplacian(ndim: int = 2, *, diagonals: bool = False) -> Kernel:
     distance = np.abs(np.indices((3,) * ndim) - 1).sum(axis=0)
     kernel = ((distance > 0) if diagonals else (distance == 1)).astype(np.float64)
     kernel[(1,) * ndim] = -kernel.sum()
-    return kernel
+    return np.asarray(kernel, np.float64)
 
 
 def sharpen(ndim: int = 2, *, amount: float = 1.0) -> Kernel:

@@ -223,14 +223,14 @@ def to_model_file(
         Further metadata; `segmentation` there holds `diameter`, `threshold`, `instances`.
     """
     tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
-    about = {"kind": objective.kind, **facts.pop("segmentation", {})}
     metadata = {
+        **facts,
         "labels": list(objective.labels),
         "preprocessing": preprocessing.to_json(),
-        "segmentation": about,
-        **facts,
+        "segmentation": {"kind": objective.kind, **facts.get("segmentation", {})},
     }
-    return ModelFile(architecture, _plain(asdict(network.config)), tensors, metadata)
+    config: Any = network.config
+    return ModelFile(architecture, _plain(asdict(config)), tensors, metadata)
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

@@ -328,10 +328,10 @@ def _relabelled(image: LabelledImage, classes: tuple[int, ...] | None, ignore: i
     else:
         order = np.argsort(classes)
         labels = order[np.searchsorted(np.array(classes)[order], given).clip(max=len(classes) - 1)]
-    labels = labels.astype(np.int32)
+    numbered = np.array(labels, np.int32)
     if unknown is not None:
-        labels[unknown] = -1
-    return replace(image, labels=labels)
+        numbered[unknown] = -1
+    return replace(image, labels=numbered)
 
 
 def refuse_all(trouble: Sequence[str], what: str) -> None:

@@ -39,13 +39,14 @@ def _picture(image: LabelledImage, found: Labels, score: ImageScore, objective: 
         plane = int((truth > 0).sum(axis=(1, 2)).argmax())
         pixels, truth, found = pixels[:, plane], truth[plane], found[plane]
     contrast = Contrast.of(pixels, together=len(pixels) == 3)
-    panels = [
-        draw_overlay(
-            lambda rows: pixels[:, rows], lambda rows, own=labels: own[rows], truth.shape, contrast, largest=_LARGEST
+
+    def panel(labels: Labels) -> NDArray[np.uint8]:
+        height, width = labels.shape
+        return draw_overlay(
+            lambda rows: pixels[:, rows], lambda rows: labels[rows], (height, width), contrast, largest=_LARGEST
         )
-        for labels in (truth, found)
-    ]
-    side_by_side = np.concatenate(panels, axis=1)
+
+    side_by_side = np.concatenate([panel(truth), panel(found)], axis=1)
     height, width = side_by_side.shape[:2]
     data = base64.b64encode(to_jpeg(side_by_side)).decode()
     svg = (

@@ -298,4 +298,4 @@ def _diameter(images: Sequence[LabelledImage]) -> float | None:
         return None
     size = float(np.median(areas))
     ball = images[0].labels.ndim == 3
-    return round((6 * size / np.pi) ** (1 / 3) if ball else (4 * size / np.pi) ** 0.5, 2)
+    return round(float((6 * size / np.pi) ** (1 / 3) if ball else (4 * size / np.pi) ** 0.5), 2)

@@ -64,8 +64,8 @@ def decide(maps: Floats, objective: Objective, decision: Decision) -> NDArray[np
     if objective.kind == "instances":
         return split_instances(maps, decision.instances)
     if objective.kind == "binary":
-        return (maps[0] >= decision.threshold).astype(np.int32)
-    return maps.argmax(0).astype(np.int32)
+        return np.asarray(maps[0] >= decision.threshold, np.int32)
+    return np.asarray(maps.argmax(0), np.int32)
 
 
 def score_image(labels: NDArray[np.int32], image: LabelledImage, objective: Objective) -> ImageScore:

@@ -168,11 +168,12 @@ def build_engines(
     if not motifs and not models:
         from bioconv.zoo import packaged
 
-        models = [name for name, model in packaged().items() if model.task == "binding"]
-        if not models:
+        known = [name for name, model in packaged().items() if model.task == "binding"]
+        if not known:
             message = "no motifs and no model: give --motifs FILE or --model NAME|FILE (bioconv models list)"
             raise OptionError(message)
-        runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(models))
+        runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(known))
+        models = known
     background = choose_background(options, sources)
     engines: list[Engine] = []
     if motifs:
