@@ -28,7 +28,7 @@ from bioconv.images.writer import write_mask
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.version import __version__
 
-UNKNOWN = 128  # of pixels outside the field of view, in the masks that are trained on
+UNKNOWN = 128  # of pixels outside the field of view of DRIVE, in the masks that are trained on
 DEV = ("24", "29", "34", "39")  # of DRIVE's training part: the threshold is chosen on them
 CHASE_TRAINED = tuple(f"{patient:02d}" for patient in range(1, 11))
 CHASE_DEV = ("09", "10")
@@ -67,12 +67,12 @@ def chase(folder: Path, *, trained: bool) -> list[Eye]:
     ]
 
 
-def write_table(eyes: list[Eye], folder: Path, name: str, dev: Callable[[Eye], bool]) -> None:
-    """Write masks in which what lies outside the field of view is not known, and the table."""
+def write_table(eyes: list[Eye], folder: Path, name: str, dev: Callable[[Eye], bool], outside: int) -> None:
+    """Write masks with a value of its own outside the field of view, and the table."""
     (folder / name).mkdir(parents=True, exist_ok=True)
     rows = []
     for eye in eyes:
-        labels = np.where(eye.view(), truth_of(eye.truth).astype(np.uint8), UNKNOWN).astype(np.uint8)
+        labels = np.where(eye.view(), truth_of(eye.truth).astype(np.uint8), outside).astype(np.uint8)
         with_image = read_image(eye.image).info
         write_mask(folder / name / f"{eye.name}.png", labels, with_image)
         rows.append((eye.image.resolve(), f"{name}/{eye.name}.png", eye.name[6:8], "dev" if dev(eye) else "train"))
@@ -155,9 +155,10 @@ def score(drive_folder: Path, chase_folder: Path, drive_model: Path, chase_model
 def main(words: list[str]) -> None:
     paths = [Path(word) for word in words[1:]]
     if words[:1] == ["table"]:
-        write_table(drive(paths[0], "training"), paths[1], "drive", lambda eye: eye.name[:2] in DEV)
+        write_table(drive(paths[0], "training"), paths[1], "drive", lambda eye: eye.name[:2] in DEV, UNKNOWN)
     elif words[:1] == ["chase"]:
-        write_table(chase(paths[0], trained=True), paths[1], "chase", lambda eye: eye.name[6:8] in CHASE_DEV)
+        # A model for anybody's photographs must know that their dark surroundings hold no vessels.
+        write_table(chase(paths[0], trained=True), paths[1], "chase", lambda eye: eye.name[6:8] in CHASE_DEV, 0)
     elif words[:1] == ["ship"]:
         model = load_segmentation_model(paths[1])
         found = found_by(chase(paths[0], trained=False), by_model(model))
