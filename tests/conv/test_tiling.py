@@ -226,7 +226,7 @@ def test_a_geometry_that_makes_no_sense():
 
 memories = st.integers(1, 3).flatmap(
     lambda ndim: st.tuples(
-        st.lists(st.integers(1, 700), min_size=ndim, max_size=ndim),
+        st.lists(st.integers(1, 250), min_size=ndim, max_size=ndim),
         st.lists(st.integers(1, 9), min_size=ndim, max_size=ndim),
         st.lists(st.integers(0, 20), min_size=ndim, max_size=ndim),
         st.floats(1, 100),
