@@ -5,6 +5,12 @@ python benchmarks/segment_vessels.py chase CHASE FOLDER       # FOLDER/chase.csv
 python benchmarks/segment_vessels.py ship CHASE CHASE_MODEL bioconv/zoo/vessels.safetensors    # with its figures
 python benchmarks/segment_vessels.py score DRIVE CHASE DRIVE_MODEL CHASE_MODEL > benchmarks/segment_vessels.md
 
+`bioconv train segment drive.csv -o DRIVE_MODEL --kind binary --ignore 128 --class-names background,vessel
+--widths 16,24,32,48 --decoder-convolutions 2 --patch 192 --per-epoch 1500 --epochs 14 --batch-size 6 --foreground 0
+--precision bfloat16 --loss bce`; the shipped one so on chase.csv for 10 epochs of 2000 with what lies outside the field
+of view not known, then with it as background: `--from` that, `--epochs 8 --learning-rate 0.002 --foreground 0.3
+--loss dice-ce`.
+
 Scored inside the field of view against the first observer. The scorer reproduces two published sets of predictions
 before it judges a model.
 """
