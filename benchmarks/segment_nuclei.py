@@ -131,13 +131,6 @@ def report(folder: Path, paths: list[Path]) -> None:
         print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")
         for name, table in tables.items():
             print(f"| {name} | {pooled(table, own)} |")
-        values = [
-            float(table.counts.chosen(np.array(own)).pooled().average_precision()[0])
-            for name, table in tables.items()
-            if not name.startswith("Otsu")
-        ]
-        if len(values) > 1:
-            print(f"| mean of {len(values)} models | {np.mean(values):.3f} | |")
     best = tables[paths[0].stem]
     print(f"\nMean over images of AP50, {paths[0].stem}: {best.image_mean()[0]:.3f}.")
 
