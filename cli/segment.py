@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     "--model", multiple=True, default=("nuclei",), show_default=True, metavar="NAME|FILE",
     help="A file, or a name of `bioconv models list`; several are averaged.",
 )  # fmt: skip
-@click.option("--channel", metavar="INDEX|NAME", help="The channel to segment, by number from 0 or by name.")
+@click.option(
+    "--channel",
+    metavar="INDEX|NAME",
+    help="The channel to segment: number from 0, name; of colour pictures also haematoxylin, eosin, dab.",
+)
 @click.option("--axes", metavar="ZCYX", help="Axes of files that do not say which is which (T C Z Y X; S: colour).")
 @click.option("--pixel-size", type=float, metavar="UM", help="Micrometres per pixel, of images that do not say it.")
 @click.option(

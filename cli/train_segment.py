@@ -49,7 +49,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option(
     "--mask-suffix", default="", metavar="TEXT", help="What masks' names have after their images', e.g. _mask."
 )
-@click.option("--channel", metavar="INDEX|NAME", help="Train on this channel of the images.")
+@click.option(
+    "--channel",
+    metavar="INDEX|NAME",
+    help="Train on this channel of the images; of colour pictures also haematoxylin, eosin or dab.",
+)
 @click.option("--axes", metavar="AXES", help="Axes of the images where files do not say, e.g. CYX.")
 @click.option("--volumes", is_flag=True, help="Stacks are volumes for a 3-D model; else every plane is an image.")
 @click.option(

@@ -16,6 +16,7 @@ from bioconv import runtime
 from bioconv.errors import InputError, ModelError, OptionError, OutputError
 from bioconv.images.image import ImageSource, image_from_array
 from bioconv.images.reader import open_image
+from bioconv.images.stains import separate_stain
 from bioconv.segmentation.folders.batch import failure_reason
 from bioconv.segmentation.folders.inputs import find_items, is_image_folder
 from bioconv.segmentation.folders.measuring import Extent, measure_image
@@ -211,10 +212,13 @@ def _segment_file(segmenter: Segmenter, path: Path | list[Path]) -> Segmentation
 
 
 def _segment(segmenter: Segmenter, opened: Callable[[], ImageSource], path: str) -> Segmentation:
-    with opened() as source:
+    def seen() -> ImageSource:  # what is measured is what was segmented
+        return separate_stain(opened(), segmenter.choices.channel)
+
+    with seen() as source:
         result = segmenter.segment(source)
     try:
-        return _in_memory(segmenter, result, path, opened)
+        return _in_memory(segmenter, result, path, seen)
     finally:
         result.close()
 

@@ -51,6 +51,18 @@ def test_one_cell_is_found_whole():
     assert 2 * np.sqrt(len(ys) / np.pi) == pytest.approx(122, abs=18)
 
 
+def test_nuclei_of_stained_tissue_by_their_stain():
+    picture = skimage.data.immunohistochemistry()
+    found = bioconv.segment(picture, axes="YXS", model="nuclei", channel="haematoxylin")
+    assert found.objects > 150
+    red, _, blue = (picture[..., number].astype(float) for number in range(3))
+    inside = found.labels > 0
+    assert (blue - red)[inside].mean() > (blue - red)[~inside].mean() + 20  # blue among brown and white
+    assert tuple(found.measure().columns)[-5:] == tuple(
+        f"{what}_haematoxylin" for what in ("mean", "std", "min", "max", "sum")
+    )
+
+
 def test_vessels_of_a_retina_are_dark_thin_and_connected():
     photograph = skimage.data.retina()
     found = bioconv.segment(photograph, axes="YXS", model="vessels").labels > 0

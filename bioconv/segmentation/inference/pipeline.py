@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.images.image import ImageSource
+from bioconv.images.stains import separate_stain
 from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.inference.choices import Choices, Resources, check_choices, plane_spacing, with_pixel_size
 from bioconv.segmentation.inference.labelling import drop_small_parts, renumber, stitch_stacks
@@ -76,6 +77,7 @@ class Segmenter:
         OptionError
             If the memory is too little.
         """
+        source = separate_stain(source, self.choices.channel)
         info = source.info
         channels, _ = choose_channels(info, self.choices.channel, wanted=self.model.inputs)
         view = View(source, channels, self.model.ndim)
@@ -109,6 +111,7 @@ class Segmenter:
             If the memory is too little.
         """
         view, memory, scales, warnings = self.plan(source)
+        source = view.source
         sample = view.sample()
         members = [
             self._member(runner, sample, view, scale, memory)

@@ -15,6 +15,7 @@ from bioconv.errors import InputError
 from bioconv.images.masks import SUFFIXES as MASK_SUFFIXES
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import open_image
+from bioconv.images.stains import separate_stain
 from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.objective import INSTANCE_MAPS, Objective
 from bioconv.segmentation.preprocessing import COLOUR
@@ -236,7 +237,7 @@ def read_data(pairs: Sequence[Pair], reading: Reading | None = None) -> Segmenta
 
 
 def _read_pixels(pair: Pair, reading: Reading) -> tuple[NDArray[Any], tuple[str, ...], str]:
-    with open_image(pair.image, axes=reading.axes) as source:
+    with separate_stain(open_image(pair.image, axes=reading.axes), reading.channel) as source:
         chosen, names = choose_channels(source.info, reading.channel)
         axes = source.info.axes
         pixels = source.read()
