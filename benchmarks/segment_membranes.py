@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bioconv.evaluation.regions import pixel_error, rand_score
 from numpy.typing import NDArray
 from scipy import ndimage
 from segmentation import channels_first, image_interval, maps_of, said, truth_of, write_rows
 from timing import machine
 
+from bioconv.evaluation.regions import pixel_error, rand_score
 from bioconv.segmentation.model import SegmentationModel, load_segmentation_model
 from bioconv.version import __version__
 
