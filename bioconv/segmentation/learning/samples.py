@@ -56,6 +56,7 @@ class _Ready:
     maps: NDArray[np.uint8] | None
     labels: NDArray[np.int32]
     points: tuple[NDArray[np.int32], ...]
+    all_known: bool
 
 
 class PatchSamples:
@@ -124,7 +125,7 @@ class PatchSamples:
             return image, self._targets(labels)
         maps = warp_image(ready.maps[:, *cut].astype(np.float32) / _LEVELS, drawn, center=center, shape=shape)
         maps[0] = maps[0] > 0.5
-        if (ready.labels < 0).any():
+        if not ready.all_known:
             unknown = warp_labels(ready.labels[cut], drawn, center=center, shape=shape) < 0
             maps[:, unknown] = np.nan
         return image, maps
@@ -154,7 +155,7 @@ def _prepared(image: LabelledImage, objective: Objective, preprocessing: Preproc
     if objective.kind == "instances":
         # To the nearest level: bytes hold a forest of maps in a quarter of the memory.
         maps = np.round(instance_targets(known, reach=plan.contact_reach) * _LEVELS).astype(np.uint8)
-    return _Ready(channels, maps, image.labels, _points(known, objective.kind))
+    return _Ready(channels, maps, image.labels, _points(known, objective.kind), bool((image.labels >= 0).all()))
 
 
 def _points(labels: NDArray[np.int32], kind: str) -> tuple[NDArray[np.int32], ...]:
