@@ -86,6 +86,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     type=click.Choice(["as-is", "dark-background"]),
     help="dark-background: images with a bright background are inverted.  [as-is]",
 )
+@click.option(
+    "--gamma",
+    type=click.FloatRange(min=0, max=10, min_open=True),
+    help="Power of intensities from 0 to 1; 0.5 lifts faint objects beside bright ones.  [1]",
+)
 @click.option("--per-channel", is_flag=True, default=None, help="Scale each channel's intensities by itself.")
 @click.option(
     "--pixel-size",
@@ -170,7 +175,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> Segm
     if not (given["name"] or output.stem).isprintable():
         message = f"the model's name is {given['name'] or output.stem!r}: leave out tabs and line ends"
         raise OptionError(message)
-    changed = {"polarity": given["polarity"], "per_channel": given["per_channel"]}
+    changed = {"polarity": given["polarity"], "per_channel": given["per_channel"], "gamma": given["gamma"]}
     patches = {"size": given["patch"]} | {name: given[name] for name in ("per_epoch", "foreground", "balance")}
     network = {name: given[name] for name in ("widths", "dropout", "decoder_convolutions")}
     network["deep_supervision"] = given["deep_supervision"] or None

@@ -30,6 +30,8 @@ class Preprocessing:
         Whether each channel has a window of its own; else all share one.
     polarity
         `as-is`, or `dark-background`: an image whose median lies in the upper half of its window is inverted.
+    gamma
+        Power of the scaled values, after inversion; below 1 it lifts faint structures beside bright ones.
     """
 
     inputs: tuple[str, ...] = ("gray",)
@@ -37,11 +39,14 @@ class Preprocessing:
     high: float = 99.8
     per_channel: bool = False
     polarity: str = "as-is"
+    gamma: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", tuple(self.inputs))
-        if not self.inputs or not 0 <= self.low < self.high <= 100 or self.polarity not in POLARITIES:
-            message = f"{self} makes no sense: channels, 0 <= low < high <= 100, polarity {' or '.join(POLARITIES)}"
+        ranges = 0 <= self.low < self.high <= 100 and 0 < self.gamma <= 10
+        if not self.inputs or not ranges or self.polarity not in POLARITIES:
+            message = f"{self} makes no sense: channels, 0 <= low < high <= 100, 0 < gamma <= 10, polarity "
+            message += " or ".join(POLARITIES)
             raise ValueError(message)
 
     @property
@@ -80,6 +85,8 @@ class Preprocessing:
         scaled = np.nan_to_num(scaled, copy=False)
         if intensity.inverted:
             scaled = 1 - scaled
+        if self.gamma != 1:
+            scaled **= np.float32(self.gamma)
         if len(scaled) == 1 and len(self.inputs) > 1:
             scaled = np.repeat(scaled, len(self.inputs), axis=0)
         return np.ascontiguousarray(scaled, np.float32)
