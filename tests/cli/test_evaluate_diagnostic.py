@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,9 @@ def test_readers(study):
     assert "non-inferior" in shown
     plot = folder / "roc.svg"
     evaluate(*words, "--plot", plot)
-    assert "average reader" in plot.read_text() or plot.stat().st_size > 10_000
+    again = folder / "again.svg"
+    evaluate(*base(folder), "--threshold", 0.5, "--plot", again)
+    assert plot.read_bytes() != again.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -191,13 +194,11 @@ def test_bad_tables(study, monkeypatch):
     words = ["--scores", "s.csv", "--labels", "l.csv"]
     done = evaluate(*words, "--validation-scores", "s.csv", "--validation-labels", "l.csv", status=4)
     assert "l.csv: 120 samples are among those to be judged too" in done.stderr
-    assert "no column 'm'" in evaluate(
-        *words, "--validation-scores", write(Path("x.csv"), "name,other", ["v0"], [1]), "--validation-labels", "w.csv",
-        status=4,
-    ).stderr or True  # fmt: skip
-    assert (
-        "no column 'maker' for --by; there are label, vendor, age" in evaluate(*words, "--by", "maker", status=4).stderr
-    )
+    other = write(Path("x.csv"), "name,other", [f"v{i}" for i in range(120)], range(120))
+    done = evaluate(*words, "--validation-scores", other, "--validation-labels", "w.csv", status=4)
+    assert "x.csv: no column 'm'; the header has name, other" in done.stderr
+    done = evaluate(*words, "--by", "maker", status=4)
+    assert "no column 'maker' for --by; there are label, vendor, age" in done.stderr
     write(Path("r.csv"), "case,reader,decision", ["c0", "c999"], ["a", "a"], [1, 1])
     done = evaluate(*words, "--threshold", 0.5, "--readers", "r.csv", status=4)
     assert "1 rows are of no labelled case: 'c999' (line 3)" in done.stderr
@@ -207,9 +208,7 @@ def test_bad_tables(study, monkeypatch):
 def test_other_tasks_refuse(tmp_path):
     scores = write(tmp_path / "s.csv", "name,x,y", range(4), [1, 0, 1, 0], [0, 1, 0, 1])
     labels = write(tmp_path / "l.csv", "name,class", range(4), list("xyxy"))
-    with pytest.raises(
-        BioconvError, match="--prevalence, --by: labels must be 0 and 1|--threshold, --prevalence, --by"
-    ):
+    with pytest.raises(BioconvError, match="--threshold, --prevalence, --by: labels must be 0 and 1"):
         evaluate("--scores", scores, "--labels", labels, "--threshold", 1, "--prevalence", 0.1, "--by", "class")
 
 
@@ -217,5 +216,6 @@ def test_help_is_in_sections():
     shown = CliRunner().invoke(command, ["--help"]).output
     places = [shown.index(f"\n{title}:") for title in ("Scores and labels", "Operating point", "Readers", "Output")]
     assert places == sorted(places)
+    options = shown[shown.index("\nSequences and models:") :]
     for name in ("--scores", "--at-specificity", "--margin", "--marks", "--json", "--max-failures", "-v"):
-        assert shown.count(f"\n  {name}") == 1, name
+        assert len(re.findall(rf"\n  {name}[ ,]", options)) == 1, name

@@ -171,7 +171,7 @@ OVARIAN = """
 
 
 def test_delongs_own_data():
-    """Areas, errors, differences and p-values that SAS/STAT's manual prints for them (PROC LOGISTIC, comparing curves)."""
+    """Areas, errors, differences and p-values as SAS/STAT's manual has them: PROC LOGISTIC, comparing ROC curves."""
     albumin, protein, score, outcome = np.array(OVARIAN.split(), float).reshape(-1, 4).T
     tests = {"albumin": albumin, "protein": protein, "score": 10 - score}
     printed = {"albumin": (0.7366, 0.0927), "protein": (0.6478, 0.1000), "score": (0.7258, 0.1028)}
