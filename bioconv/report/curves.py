@@ -75,9 +75,12 @@ def draw_curves(
         axes[1].step(recall, np.append(precision[0], precision), where="pre", label=label, **style)
         if name in reliability:
             _draw_reliability(axes[2], scores, labels, style | {"label": name})
+    label = "at the threshold"
     for number, name in enumerate(models):
         if points and name in points:
-            axes[0].plot(*points[name], marker="o", markersize=7, color=_style(number)["color"], linestyle="none")
+            colour = _style(number)["color"]
+            axes[0].plot(*points[name], marker="o", markersize=7, color=colour, linestyle="none", label=label)
+            label = "_"
     if readers:
         _draw_readers(axes[0], readers)
     axes[0].legend(title="area", loc="lower right", fontsize="small")

@@ -44,8 +44,9 @@ def draw_froc(curve: FrocCurve, entries: Mapping[str, Mapping[str, Any]]) -> Fig
         low, high = (entry["value"] if entry[key] is None else entry[key] for key in ("low", "high"))
         axes.plot([rate, rate], [low, high], color=_COLOUR, linewidth=0.9)
         axes.plot(rate, entry["value"], marker="o", markersize=4, color=_COLOUR)
-    if "threshold" in entries:
-        point = (entries["false_positives_per_image"]["value"], entries["sensitivity"]["value"])
+    at = entries.get("false_positives_per_image")
+    if at and lowest <= at["value"] <= highest:
+        point = (at["value"], entries["sensitivity"]["value"])
         axes.plot(*point, marker="*", markersize=11, color="#d55e00", linestyle="none", label="at the threshold")
         axes.legend(loc="lower right", fontsize="small")
     axes.set_xticks(RATES, ["1/8", "1/4", "1/2", "1", "2", "4", "8"])

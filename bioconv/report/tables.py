@@ -58,7 +58,7 @@ def _strata_block(strata: list[Figures]) -> str:
     """Return one row per stratum, model and figure; counts of the operating point are in JSON alone."""
     rows = [["stratum", "samples", "positives", "model", "figure", "value", "low", "high", "method"]]
     for one in strata:
-        head = [f"{one['column']}={one['stratum']}", str(one["samples"]), str(one["positives"])]
+        head = [f"{one['column']} {one['stratum']}", str(one["samples"]), str(one["positives"])]
         if "too_few" in one:
             rows.append([*head, "-", "-", "-", "-", "-", one["too_few"]])
             continue

@@ -55,4 +55,4 @@ def test_readers_and_operating_points_are_on_the_roc(count):
     mean = tuple(np.mean(list(readers.values()), axis=0))
     assert marked == [(0.2, 0.7), *readers.values(), *([mean] if count > 1 else [])]
     shown = [text.get_text() for text in roc.get_legend().get_texts()]
-    assert (["12 readers"] if count == 12 else list(readers)) == shown[2 : None if count == 1 else -1]
+    assert (["12 readers"] if count == 12 else list(readers)) == shown[3 : None if count == 1 else -1]
