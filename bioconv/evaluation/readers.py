@@ -134,7 +134,7 @@ def _decisions(table: Table) -> Flags:
             "scores give columns score and threshold"
         )
         raise InputError(message)
-    return values == 1
+    return np.asarray(values == 1, dtype=np.bool_)
 
 
 def _rate(readings: Readings, number: int, side: Flags) -> float:

@@ -125,7 +125,8 @@ def _rows(name: str, figure: str, tally: _Tally, drawn: tuple[Floats, Readings],
     ]
     if len(readings.readers) > 1:
         differ = (tally.model != tally.reader).any(axis=1)
-        parts.append((AVERAGE, model.mean(), reader.mean(), again.mean(axis=1), differ, tally.read.any(axis=1)))
+        read = tally.read.max(axis=1)
+        parts.append((AVERAGE, model.mean(), reader.mean(), again.mean(axis=1), differ, read))
     rows = []
     for one, ours, theirs, draws, differ, read in parts:
         # A group counts once: its cases may all agree for one reason.

@@ -65,6 +65,18 @@ def test_the_logit_interval_is_the_formula():
     assert [ppv.low, ppv.high] == pytest.approx(ends)
 
 
+def test_without_a_false_positive_the_lower_end_is_that_of_adjusted_counts():
+    """Written out: 1.92 added to successes and failures of both rates."""
+    from math import exp, log, sqrt
+
+    half, p = 1.959963984540054**2 / 2, 0.01
+    se, wrong = (18 + half) / (20 + 2 * half), half / (180 + 2 * half)
+    error = sqrt((1 - se) / (18 + half) + (1 - wrong) / half)
+    low = 1 / (1 + exp(-(log(se * p / (wrong * (1 - p))) - 1.959963984540054 * error)))
+    ppv = predictive_intervals(point(18, 2, 0, 180), p)[0]
+    assert (ppv.value, ppv.low, ppv.high) == (1, pytest.approx(low), 1)
+
+
 @pytest.mark.parametrize(("se", "sp"), [(0.9, 0.9), (0.6, 0.95), (0.85, 0.7), (0.97, 0.99)])
 def test_coverage_over_every_outcome(se, sp):
     """The chance that an interval holds the truth, by adding up all outcomes of 40 positives and 60 negatives."""

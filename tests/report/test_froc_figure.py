@@ -17,6 +17,7 @@ def test_the_step_is_the_sensitivity_at_any_rate():
     )
     figure = draw_froc(froc_curve(found), summarise_froc(found, Settings(50, threshold=1.0))["models"]["marks"])
     (axes,) = figure.axes
+    assert axes.lines[0].get_drawstyle() == "steps-post"
     x, y = axes.lines[0].get_xydata().T
     for rate in np.geomspace(0.11, 9, 60):
         expected = found.sensitivity_at(np.array([rate]))[0]
