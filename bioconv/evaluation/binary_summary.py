@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import combinations
 
-import numpy as np
-
 from bioconv.errors import InputError
-from bioconv.evaluation import calibration, classification, ranking, thresholds
+from bioconv.evaluation import calibration, ranking
 from bioconv.evaluation.delong import delong_test
-from bioconv.evaluation.figures import WILSON, Figures, Settings, comparison, delong_entry, entry, resampled
+from bioconv.evaluation.figures import Figures, Settings, comparison, delong_entry, entry, resampled
 from bioconv.evaluation.inputs import Flags, Floats, ranked
-from bioconv.evaluation.intervals import Interval
+from bioconv.evaluation.operating_summary import operating_figures
+from bioconv.evaluation.partial_area import partial_metric
 from bioconv.evaluation.resampling import Metric, difference_of, interval_of
 
 
 def summarise_binary(
-    models: Mapping[str, Floats], labels: Flags, settings: Settings, *, calibrated: bool | None = None
+    models: Mapping[str, Floats],
+    labels: Flags,
+    settings: Settings,
+    *,
+    calibrated: bool | Mapping[str, bool] | None = None,
 ) -> Figures:
     """Judge the scores of one or more models against labels 0 and 1.
 
@@ -29,9 +32,9 @@ def summarise_binary(
     labels
         (n,) bool, both classes present.
     settings
-        Resamples, level, threshold, groups.
+        Resamples, level, groups, thresholds, prevalence, part of the ROC curve.
     calibrated
-        Whether scores are probabilities; None: those of a model are, if all lie between 0 and 1.
+        Whether scores are probabilities, or model -> that; None: those of a model are, if all lie between 0 and 1.
 
     Returns
     -------
@@ -51,20 +54,21 @@ def summarise_binary(
         scores, _ = ranked(given, labels)
         figures, draws[name] = _ranking(scores, labels, settings, compared=len(models) > 1)
         inside = bool(scores.min() >= 0 and scores.max() <= 1)
-        if inside if calibrated is None else calibrated:
+        known = calibrated.get(name) if isinstance(calibrated, Mapping) else calibrated
+        if inside if known is None else known:
             figures |= _calibration(scores, labels, settings, result["notes"], name)
             result["reliability"][name] = [
                 asdict(one) for one in calibration.reliability_table(scores, labels, level=settings.level)
             ]
         else:
             result["notes"].append(f"{name}: no calibration, the scores are not probabilities")
-        if settings.threshold is not None:
-            figures |= _operating_point(scores, labels, settings.threshold, settings)
+        if settings.threshold_of(name) is not None:
+            figures |= operating_figures(scores, labels, name, settings)
         result["models"][name] = figures
     result["comparisons"] = [
         row for a, b in combinations(models, 2) for row in _compared(a, b, models, labels, draws, settings)
     ]
-    if settings.threshold is None:
+    if all(settings.threshold_of(name) is None for name in models):
         result["notes"].append("no threshold is chosen on test data: choose one on validation data for --threshold")
     return result
 
@@ -80,7 +84,12 @@ def _ranking(scores: Floats, labels: Flags, settings: Settings, *, compared: boo
     else:
         area = entry(interval_of(ranking.auroc(scores, labels), draws["auroc"], level=settings.level), method)
     precision = interval_of(ranking.auprc(scores, labels), draws["auprc"], level=settings.level)
-    return {"auroc": area, "auprc": entry(precision, method)}, draws
+    figures = {"auroc": area, "auprc": entry(precision, method)}
+    if settings.partial is not None:
+        low, high = settings.partial
+        part = resampled(partial_metric(low, high), scores, labels, settings, stratified=True)
+        figures["partial_auroc"] = part | {"method": f"false-positive rates {low:g} to {high:g}, {part['method']}"}
+    return figures, draws
 
 
 def _calibration(scores: Floats, labels: Flags, settings: Settings, notes: list[str], name: str) -> Figures:
@@ -105,32 +114,6 @@ def _calibration(scores: Floats, labels: Flags, settings: Settings, notes: list[
 
 def _recalibration(number: int) -> Metric:
     return lambda scores, labels: calibration.calibration_slope_intercept(scores, labels)[number].value
-
-
-def _operating_point(scores: Floats, labels: Flags, threshold: float, settings: Settings) -> Figures:
-    point = thresholds.operating_point(scores, labels, threshold, level=settings.level)
-    figures: Figures = {"threshold": entry(threshold, "given")}
-    for key, value in vars(point).items():
-        if isinstance(value, int):
-            figures[key] = entry(value, "count")
-    called = (scores >= threshold).astype(np.int64)
-    metrics: dict[str, Metric] = {
-        "sensitivity": classification.recall,
-        "specificity": classification.specificity,
-        "precision": classification.precision,
-        "negative_predictive_value": lambda found, truth: classification.precision(1 - found, 1 - truth),
-        "accuracy": classification.accuracy,
-        "f1": classification.f1,
-        "matthews": classification.matthews,
-    }
-    truth = labels.astype(np.int64)
-    for key, metric in metrics.items():
-        value = getattr(point, key)
-        if settings.groups is None and isinstance(value, Interval):
-            figures[key] = entry(value, WILSON)
-        else:
-            figures[key] = resampled(metric, called, truth, settings)
-    return figures
 
 
 def _compared(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from bioconv.evaluation.delong import delong_interval
 from bioconv.evaluation.inputs import Floats
 from bioconv.evaluation.intervals import Difference, Interval
 from bioconv.evaluation.resampling import Metric, interval_of, resamples
+from bioconv.evaluation.thresholds import ChosenThreshold
 
 Figures = dict[str, Any]
 DELONG = "DeLong, logit scale"
@@ -33,6 +34,12 @@ class Settings:
         From which score on a sample is called positive; None: no operating point.
     groups
         Group of each sample; all intervals then come from a bootstrap of groups.
+    chosen
+        Model -> its own threshold, chosen on validation data; `threshold` is then None.
+    prevalence
+        Share of positives at which predictive values are wanted too.
+    partial
+        Lowest and highest false-positive rate of the partial area; None: no partial area.
     """
 
     resamples: int = 2000
@@ -40,6 +47,15 @@ class Settings:
     level: float = 0.95
     threshold: float | None = None
     groups: Sequence[str] | None = None
+    chosen: Mapping[str, ChosenThreshold] = field(default_factory=dict)
+    prevalence: float | None = None
+    partial: tuple[float, float] | None = None
+
+    def threshold_of(self, model: str) -> tuple[float, str] | None:
+        """Return a model's threshold and where it comes from, or None."""
+        if model in self.chosen:
+            return self.chosen[model].value, f"validation, {self.chosen[model].rule}"
+        return None if self.threshold is None else (self.threshold, "given")
 
     def draw(self, metric: Metric, scores: NDArray[Any], labels: NDArray[Any], *, stratified: bool) -> Floats:
         """Return the metric of each resample; without groups, of samples within classes or of all samples."""

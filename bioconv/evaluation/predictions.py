@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from bioconv.tables import Table, listed, read_table
 
 Task = Literal["binary", "multiclass", "regression"]
 LABELS = ("label", "Bound", "class", "target", "truth")
-GROUPS = ("group",)
+GROUPS = ("group", "patient")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,8 @@ class Predictions:
         The file of labels, for messages.
     lines
         Line of each label in it; 0 where that is not known.
+    facts
+        All columns of the file of labels but the first, for strata.
     """
 
     names: list[str]
@@ -44,6 +46,7 @@ class Predictions:
     groups: list[str] | None
     source: str
     lines: list[int]
+    facts: dict[str, list[str]] = field(default_factory=dict)
 
     def task(self) -> Task:
         """Say whether the labels are 0 and 1 or names of classes.
@@ -96,7 +99,7 @@ def read_predictions(scores: str | Path, labels: str | Path, *, columns: tuple[s
     """Read a table of scores and a table of labels (CSV or TSV, plain or gzip) and join them by name.
 
     The first column of both is the name. Labels are in the column `label` (or `Bound`, `class`, `target`,
-    `truth`, or the only other one), groups in `group`. All other columns of the scores are read, or those
+    `truth`, or the only other one), groups in `group` or `patient`. All other columns of the scores are read, or those
     that `columns` names; columns with the names of the label and the group are left out.
 
     Raises
@@ -124,6 +127,7 @@ def read_predictions(scores: str | Path, labels: str | Path, *, columns: tuple[s
         groups,
         labelled.source,
         labelled.lines,
+        {one: labelled.column(one) for one in labelled.columns[1:]},
     )
 
 

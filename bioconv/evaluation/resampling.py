@@ -129,7 +129,7 @@ def resamples(
     values, classes = values[order], classes[order]
     results: list[float] = []
     refused = 0
-    for times in _draws(np.asarray(labels), groups, seed):
+    for times in draw_times(np.asarray(labels), groups, seed):
         chosen = np.repeat(np.arange(len(order)), times[order])
         try:
             results.append(float(metric(values[chosen], classes[chosen])))
@@ -158,7 +158,7 @@ def difference_of(value: float, again: Floats, *, level: float = 0.95) -> Differ
     return Difference(value, interval.low, interval.high, min(1.0, 2 * tails / (len(again) + 1)))
 
 
-def _draws(labels: NDArray[Any], groups: ArrayLike | None, seed: int) -> Iterator[NDArray[np.int64]]:
+def draw_times(labels: NDArray[Any], groups: ArrayLike | None, seed: int) -> Iterator[NDArray[np.int64]]:
     """Yield without end how often each sample is in a resample: (n,) int64."""
     rng = np.random.default_rng(seed)
     drawn, part = _units(labels, groups)

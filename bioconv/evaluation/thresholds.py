@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bioconv.errors import OptionError
+from bioconv.errors import InputError, OptionError
 from bioconv.evaluation.classification import confusion_matrix, f1, matthews
 from bioconv.evaluation.inputs import ranked
 from bioconv.evaluation.intervals import Interval, wilson_interval
@@ -23,7 +23,7 @@ class OperatingPoint:
     """What a threshold does: counts, proportions with Wilson's interval, F1 and Matthews' correlation.
 
     `precision` is also called positive predictive value; it and `negative_predictive_value` hold for the share
-    of positives among these samples.
+    of positives among these samples. So does `recall_rate`, the share of all samples that are called positive.
     """
 
     threshold: float
@@ -36,8 +36,71 @@ class OperatingPoint:
     precision: Interval
     negative_predictive_value: Interval
     accuracy: Interval
+    recall_rate: Interval
     f1: float
     matthews: float
+
+
+@dataclass(frozen=True)
+class ChosenThreshold:
+    """A threshold, the rule it was chosen by, and what it does on the validation samples it was chosen on.
+
+    Sensitivity and specificity are those of the validation samples and so look better than they are.
+    """
+
+    value: float
+    rule: str
+    sensitivity: float
+    specificity: float
+    positives: int
+    negatives: int
+
+
+def choose_threshold(
+    scores: ArrayLike, labels: ArrayLike, *, sensitivity: float | None = None, specificity: float | None = None
+) -> ChosenThreshold:
+    """Choose a threshold on validation data: with at least that sensitivity or specificity, else Youden's.
+
+    Parameters
+    ----------
+    scores, labels
+        Of validation samples, as in `bioconv.evaluation.ranking.auroc`.
+    sensitivity, specificity
+        One of them, or neither for the largest sum of both.
+
+    Raises
+    ------
+    InputError
+        As `bioconv.evaluation.ranking.auroc`; if the highest score is a negative's and no score has the specificity.
+    OptionError
+        If both are given, or one is not above 0 and at most 1.
+
+    Examples
+    --------
+    >>> choose_threshold([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], sensitivity=1).value
+    0.35
+    """
+    if sensitivity is not None and specificity is not None:
+        message = "a sensitivity and a specificity are given; one threshold is chosen by one of them"
+        raise OptionError(message)
+    if sensitivity is not None:
+        value, rule = threshold_at_sensitivity(scores, labels, sensitivity), f"sensitivity at least {sensitivity:g}"
+    elif specificity is not None:
+        value, rule = threshold_at_specificity(scores, labels, specificity), f"specificity at least {specificity:g}"
+    else:
+        value, rule = youden_threshold(scores, labels), "largest sensitivity + specificity"
+    if np.isinf(value):
+        message = f"no score has {rule}: a negative scores highest; ask for less, or take more samples"
+        raise InputError(message)
+    point = operating_point(scores, labels, value)
+    return ChosenThreshold(
+        value,
+        rule,
+        point.sensitivity.value,
+        point.specificity.value,
+        point.true_positives + point.false_negatives,
+        point.false_positives + point.true_negatives,
+    )
 
 
 def youden_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -136,6 +199,7 @@ def operating_point(scores: ArrayLike, labels: ArrayLike, threshold: float, *, l
         precision=wilson_interval(tp, tp + fp, level=level),
         negative_predictive_value=wilson_interval(tn, tn + fn, level=level),
         accuracy=wilson_interval(tp + tn, len(values), level=level),
+        recall_rate=wilson_interval(tp + fp, len(values), level=level),
         f1=f1(called, positive),
         matthews=matthews(called, positive),
     )

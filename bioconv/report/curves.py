@@ -21,9 +21,19 @@ FORMATS = ("svg", "png", "pdf")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 """Okabe and Ito's, told apart with colour-blind eyes; then they begin again with dashes."""
 _MOST_POINTS = 2000
+_MOST_READERS = 8
+_MARKERS = ("s", "^", "D", "v", "<", ">", "p", "h")
+Point = tuple[float, float]
 
 
-def draw_curves(models: Mapping[str, Floats], labels: Flags, *, reliability: tuple[str, ...] = ()) -> Figure:
+def draw_curves(
+    models: Mapping[str, Floats],
+    labels: Flags,
+    *,
+    reliability: tuple[str, ...] = (),
+    points: Mapping[str, Point] | None = None,
+    readers: Mapping[str, Point] | None = None,
+) -> Figure:
     """Draw the curves of one or more models on the same samples.
 
     Parameters
@@ -34,6 +44,10 @@ def draw_curves(models: Mapping[str, Floats], labels: Flags, *, reliability: tup
         (n,) bool, both classes present.
     reliability
         Models whose scores are probabilities; with none there is no third panel.
+    points
+        Model -> false- and true-positive rate at its threshold, a disc on its curve.
+    readers
+        Reader -> the same rates, on the ROC curve; of several readers their mean too.
 
     Returns
     -------
@@ -61,6 +75,14 @@ def draw_curves(models: Mapping[str, Floats], labels: Flags, *, reliability: tup
         axes[1].step(recall, np.append(precision[0], precision), where="pre", label=label, **style)
         if name in reliability:
             _draw_reliability(axes[2], scores, labels, style | {"label": name})
+    label = "at the threshold"
+    for number, name in enumerate(models):
+        if points and name in points:
+            colour = _style(number)["color"]
+            axes[0].plot(*points[name], marker="o", markersize=7, color=colour, linestyle="none", label=label)
+            label = "_"
+    if readers:
+        _draw_readers(axes[0], readers)
     axes[0].legend(title="area", loc="lower right", fontsize="small")
     axes[1].legend(title="average precision", loc="lower left", fontsize="small")
     if reliability:
@@ -117,6 +139,18 @@ def _thinned(count: int) -> Any:
     if count <= _MOST_POINTS:
         return slice(None)
     return np.unique(np.linspace(0, count - 1, _MOST_POINTS).round().astype(np.int64))
+
+
+def _draw_readers(axes: Axes, readers: Mapping[str, Point]) -> None:
+    """Mark each reader, by name where they are few, and the mean of several."""
+    few = len(readers) <= _MOST_READERS
+    for number, (name, point) in enumerate(readers.items()):
+        label = name if few else f"{len(readers)} readers" if number == 0 else "_"
+        marker = _MARKERS[number] if few else "x"
+        axes.plot(*point, marker=marker, markersize=5, color="0.35", linestyle="none", fillstyle="none", label=label)
+    if len(readers) > 1:
+        mean = np.mean(list(readers.values()), axis=0)
+        axes.plot(*mean, marker="*", markersize=10, color="black", linestyle="none", label="average reader")
 
 
 def _draw_reliability(axes: Axes, scores: Floats, labels: Flags, style: dict[str, Any]) -> None:

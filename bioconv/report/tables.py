@@ -9,7 +9,8 @@ Figures = dict[str, Any]
 
 def figures_table(figures: Figures) -> str:
     """Lay a summary's figures out in aligned columns, for people; JSON is for programs."""
-    sizes = [f"{figures[key]} {key}" for key in ("samples", "positives", "negatives", "groups") if key in figures]
+    counted = ("samples", "positives", "negatives", "groups", "lesions", "images_with_lesions", "false_positives")
+    sizes = [f"{figures[key]} {key.replace('_', ' ')}" for key in counted if key in figures]
     sizes += [f"{count} {name}" for name, count in figures.get("classes", {}).items()]
     blocks = [", ".join(sizes)]
     rows = [["model", "figure", "value", "low", "high", "method"]]
@@ -30,7 +31,44 @@ def figures_table(figures: Figures) -> str:
         rows = [["truth \\ predicted", *names]]
         rows += [[name, *map(str, row)] for name, row in zip(names, figures["confusion_matrix"], strict=True)]
         blocks.append(_aligned(rows))
+    if "readers" in figures:
+        blocks += _readers_blocks(figures["readers"])
+    if "strata" in figures:
+        blocks.append(_strata_block(figures["strata"]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _readers_blocks(readers: Figures) -> list[str]:
+    """Return what each reader did, and the models' differences from them."""
+    rows = [["reader", "cases", "positives", "sensitivity", "specificity"]]
+    rows += [[_shown(one[key]) for key in rows[0]] for one in readers["readers"]]
+    asked = readers["margin"] is not None
+    head = ["model", "less reader", "figure", "model's", "reader's", "difference", "low", "high", "p"]
+    table = [[*head, *(["non-inferior"] if asked else []), "method"]]
+    for one in readers["differences"]:
+        cells = [one["model"], one["reader"], one["metric"]]
+        cells += [_shown(one[key]) for key in ("model_value", "reader_value", "value", "low", "high")]
+        cells.append(f"{one['p']:.2g}")
+        cells += ["yes" if one["noninferior"] else "no"] if asked else []
+        table.append([*cells, one["method"]])
+    return [_aligned(rows), _aligned(table)]
+
+
+def _strata_block(strata: list[Figures]) -> str:
+    """Return one row per stratum, model and figure; counts of the operating point are in JSON alone."""
+    rows = [["stratum", "samples", "positives", "model", "figure", "value", "low", "high", "method"]]
+    for one in strata:
+        head = [f"{one['column']} {one['stratum']}", str(one["samples"]), str(one["positives"])]
+        if "too_few" in one:
+            rows.append([*head, "-", "-", "-", "-", "-", one["too_few"]])
+            continue
+        rows += [
+            [*head, name, key, *(_shown(entry[part]) for part in ("value", "low", "high")), entry["method"]]
+            for name, entries in one["models"].items()
+            for key, entry in entries.items()
+            if entry["method"] != "count" and key != "threshold"
+        ]
+    return _aligned(rows)
 
 
 def masks_table(rows: list[Figures], figures: Figures) -> str:

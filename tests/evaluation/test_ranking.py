@@ -14,6 +14,7 @@ from bioconv.errors import InputError, OptionError
 from bioconv.evaluation.delong import delong_interval, delong_test
 from bioconv.evaluation.intervals import wilson_interval
 from bioconv.evaluation.ranking import auprc, auroc, precision_recall_curve, roc_curve
+from bioconv.evaluation.resampling import bootstrap, paired_bootstrap
 
 # Few distinct scores, so that ties are common; both classes in every example.
 SAMPLES = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40).filter(
@@ -156,6 +157,43 @@ def test_published_examples():
     }.items():  # fmt: skip
         interval = wilson_interval(k, n)
         assert (round(interval.low, 4), round(interval.high, 4)) == ends
+
+
+# Albumin, total protein, the K-G score and the outcome (1: the operation helped) of 43 patients with cancer of the
+# ovary, the data of DeLong, DeLong & Clarke-Pearson 1988 without records that lack a test.
+OVARIAN = """
+3.0 5.8 10 0 3.2 6.3 5 1 3.9 6.8 3 1 2.8 4.8 6 0 3.2 5.8 3 1 0.9 4.0 5 0 2.5 5.7 8 0 1.6 5.6 5 1 3.8 5.7 5 1
+3.7 6.7 6 1 3.2 5.4 4 1 3.8 6.6 6 1 4.1 6.6 5 1 3.6 5.7 5 1 4.3 7.0 4 1 3.6 6.7 4 0 2.3 4.4 6 1 4.2 7.6 4 0
+4.0 6.6 6 0 3.5 5.8 6 1 3.8 6.8 7 1 3.0 4.7 8 0 4.5 7.4 5 1 3.7 7.4 5 1 3.1 6.6 6 1 4.1 8.2 6 1 4.3 7.0 5 1
+4.3 6.5 4 1 3.2 5.1 5 1 2.6 4.7 6 1 3.3 6.8 6 0 1.7 4.0 7 0 3.7 6.1 5 1 3.3 6.3 7 1 4.2 7.7 6 1 3.5 6.2 5 1
+2.9 5.7 9 0 2.1 4.8 7 1 2.8 6.2 8 0 4.0 7.0 7 1 3.3 5.7 6 1 3.7 6.9 5 1 3.6 6.6 5 1
+"""
+
+
+def test_delongs_own_data():
+    """Areas, errors, differences and p-values as SAS/STAT's manual has them: PROC LOGISTIC, comparing ROC curves."""
+    albumin, protein, score, outcome = np.array(OVARIAN.split(), float).reshape(-1, 4).T
+    tests = {"albumin": albumin, "protein": protein, "score": 10 - score}
+    printed = {"albumin": (0.7366, 0.0927), "protein": (0.6478, 0.1000), "score": (0.7258, 0.1028)}
+    for name, values in printed.items():
+        area = delong_interval(tests[name], outcome)
+        assert (round(area.value, 4), round(area.error, 4)) == values
+    for name, values in {
+        "albumin": (0.0108, -0.1761, 0.1976, 0.9102),
+        "protein": (-0.0780, -0.2830, 0.1271, 0.4561),
+    }.items():
+        found = delong_test(tests[name], tests["score"], outcome)
+        assert tuple(round(one, 4) for one in vars(found).values()) == values
+
+
+def test_delong_is_about_the_bootstrap():
+    """Errors and comparisons by drawing samples again, on no formula of variances."""
+    albumin, protein, _, outcome = np.array(OVARIAN.split(), float).reshape(-1, 4).T
+    again = bootstrap(auroc, albumin, outcome, count=2000)
+    assert delong_interval(albumin, outcome).error == pytest.approx(again.error, rel=0.08)
+    paired = paired_bootstrap(auroc, albumin, protein, outcome, count=2000)
+    tested = delong_test(albumin, protein, outcome)
+    assert [tested.low, tested.high] == pytest.approx([paired.low, paired.high], abs=0.025)
 
 
 def test_coverage():

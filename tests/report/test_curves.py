@@ -44,3 +44,15 @@ def test_refuses_a_format(tmp_path):
     with pytest.raises(OptionError, match=r"\.svg, \.png, \.pdf"):
         save_figure(draw_curves(models, labels), tmp_path / "x.tiff")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_readers_and_operating_points_are_on_the_roc(count):
+    models, labels = drawn(30)
+    readers = {f"r{i}": (i / 20, 1 - i / 20) for i in range(count)}
+    roc = draw_curves(models, labels, points={"b": (0.2, 0.7)}, readers=readers).axes[0]
+    marked = [tuple(line.get_xydata()[0]) for line in roc.lines if line.get_linestyle() == "None"]
+    mean = tuple(np.mean(list(readers.values()), axis=0))
+    assert marked == [(0.2, 0.7), *readers.values(), *([mean] if count > 1 else [])]
+    shown = [text.get_text() for text in roc.get_legend().get_texts()]
+    assert (["12 readers"] if count == 12 else list(readers)) == shown[3 : None if count == 1 else -1]
