@@ -168,6 +168,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> Segm
     from bioconv.segmentation.learning.fit import SegmentationPlan
     from bioconv.segmentation.learning.recipe import AUGMENTATIONS
     from bioconv.segmentation.learning.samples import PatchPlan
+    from bioconv.segmentation.model import load_segmentation_model
     from bioconv.segmentation.preprocessing import Preprocessing
     from bioconv.training.config_file import complete_config
     from bioconv.zoo import resolve
@@ -175,18 +176,20 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> Segm
     if not (given["name"] or output.stem).isprintable():
         message = f"the model's name is {given['name'] or output.stem!r}: leave out tabs and line ends"
         raise OptionError(message)
-    changed = {"polarity": given["polarity"], "per_channel": given["per_channel"], "gamma": given["gamma"]}
+    start = Path(resolve(given["start"])) if given["start"] else None
+    known = Preprocessing() if start is None else load_segmentation_model(start).preprocessing
+    changed = {name: given[name] for name in ("polarity", "per_channel", "gamma") if given[name] is not None}
     patches = {"size": given["patch"]} | {name: given[name] for name in ("per_epoch", "foreground", "balance")}
     network = {name: given[name] for name in ("widths", "dropout", "decoder_convolutions")}
     network["deep_supervision"] = given["deep_supervision"] or None
     return SegmentationPlan(
         architecture=given["architecture"],
         network={name: value for name, value in network.items() if value is not None},
-        preprocessing=replace(Preprocessing(), **{n: value for n, value in changed.items() if value is not None}),
+        preprocessing=replace(known, **changed),
         patches=replace(PatchPlan(), **{name: value for name, value in patches.items() if value is not None}),
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
-        start=Path(resolve(given["start"])) if given["start"] else None,
+        start=start,
         spacing=given["pixel_size"],
         name=given["name"] or output.stem,
         licence=given["licence"],

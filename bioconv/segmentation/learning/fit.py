@@ -56,16 +56,17 @@ class SegmentationPlan:
     architecture, network
         Name of the architecture, and hyper-parameters other than inputs and outputs.
     preprocessing
-        Its `inputs` are taken from the data.
+        None: that of the model to start from, else the usual one. Its `inputs` are taken from the data, or from the
+        model to start from.
     start
-        Model file to start from; architecture, network and preprocessing are then its own.
+        Model file to start from; architecture and network are then its own.
     spacing
         Size of a pixel in micrometres, for the model file.
     """
 
     architecture: str = "unet"
     network: dict[str, Any] = field(default_factory=dict)
-    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    preprocessing: Preprocessing | None = None
     patches: PatchPlan = field(default_factory=PatchPlan)
     augmentation: Augmentation = AUGMENTATIONS["usual"]
     config: TrainConfig = DEFAULTS
@@ -258,8 +259,9 @@ class _Job:
 
 def _preprocessing(plan: SegmentationPlan, data: SegmentationData) -> Preprocessing:
     if plan.start is None:
-        return replace(plan.preprocessing, inputs=data.inputs)
-    own = from_model_file(read_model(plan.start)).preprocessing
+        return replace(plan.preprocessing or Preprocessing(), inputs=data.inputs)
+    known = from_model_file(read_model(plan.start)).preprocessing
+    own = replace(plan.preprocessing or known, inputs=known.inputs)
     if len(own.inputs) == len(data.inputs) or (own.colour and data.inputs == ("gray",)):
         return own
     message = f"{plan.start} reads the channels {', '.join(own.inputs)}; these images have {', '.join(data.inputs)}"

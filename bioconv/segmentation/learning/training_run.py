@@ -124,7 +124,7 @@ def _report(
         split_made=run.split.made,
         settings={
             **run.model.config,
-            **asdict(plan.preprocessing),
+            **run.model.metadata["preprocessing"],
             **{f"patch {name}": value for name, value in asdict(plan.patches).items()},
             **{f"augmentation {name}": value for name, value in asdict(plan.augmentation).items()},
             **plan.config.to_json(),
