@@ -5,7 +5,15 @@ python benchmarks/segment_finetune.py ten DATA SEED ten.csv          # ten colou
 python benchmarks/segment_finetune.py fold DATA NUMBER fold.csv      # grey bright-field, all but every fourth image
 python benchmarks/segment_finetune.py score DATA MODEL... > benchmarks/segment_finetune.md
 
-The models are called tuned-SEED, scratch-SEED, fold-NUMBER and base; see segment_finetune.sh for their training.
+The models are called base, tuned-SEED, scratch-SEED and fold-NUMBER. All are trained with `bioconv train segment TABLE
+--kind instances --precision bfloat16` and further
+
+    base      --polarity dark-background --decoder-convolutions 2 --per-epoch 3000 --epochs 7
+    tuned     --from base.safetensors --learning-rate 0.0015 --per-epoch 1000 --epochs 4
+    scratch   --polarity dark-background --decoder-convolutions 2 --per-epoch 1000 --epochs 4
+    fold      as tuned
+
+so that tuned and scratch see the same ten images equally long.
 """
 
 from __future__ import annotations

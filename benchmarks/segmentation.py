@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bioconv.images.masks import read_mask
 from bioconv.images.reader import read_image
 from bioconv.models.model_file import read_model, write_model
+from bioconv.segmentation.inference.uncertainty import TURNS
 from bioconv.segmentation.model import SegmentationModel
 
 Floats = NDArray[np.float32]
@@ -28,6 +29,25 @@ def maps_of(model: SegmentationModel, path: Path) -> Floats:
     """Return the probabilities (K, Y, X) of an image file, whole."""
     pixels = channels_first(path)
     return model.maps(model.prepare(pixels, model.intensity(pixels)))
+
+
+def turned_maps_of(model: SegmentationModel, path: Path) -> Floats:
+    """Return the mean over the eight ways to turn and mirror the image, as `--uncertainty tta` has it."""
+    pixels = channels_first(path)
+    prepared = model.prepare(pixels, model.intensity(pixels))
+    turned = [turn.undo(model.maps(turn.apply(prepared))) for turn in TURNS]
+    return np.asarray(np.mean(turned, axis=0), np.float32)
+
+
+def scaled_maps_of(model: SegmentationModel, path: Path, zoom: float) -> Floats:
+    """Return the probabilities of an image scaled down by `zoom`, on its original grid."""
+    from skimage.transform import resize
+
+    pixels = channels_first(path).astype(np.float32)
+    size = [round(zoom * side) for side in pixels.shape[1:]]
+    small = np.stack([resize(channel, size, anti_aliasing=True) for channel in pixels])
+    maps = model.maps(model.prepare(small, model.intensity(small)))
+    return np.stack([resize(one, pixels.shape[1:]) for one in maps]).astype(np.float32)
 
 
 def truth_of(path: Path) -> NDArray[np.bool_]:
