@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bioconv.errors import ModelError
@@ -155,6 +157,26 @@ def expected_pixels(architecture: str, keys: str) -> dict[str, Any]:
     own = architecture == "googlenet" and keys == "torchvision"
     mean, deviation = ([0.5] * 3, [0.5] * 3) if own else (_MEAN, _DEVIATION)
     return {"inputs": ["red", "green", "blue"], "range": [0, 1], "mean": mean, "std": deviation, "size": 224}
+
+
+def normalise(pixels: NDArray[Any], expected: Mapping[str, Any]) -> NDArray[np.float32]:
+    """Return pixels (C, Y, X) as weights expect them.
+
+    Parameters
+    ----------
+    pixels
+        Integers of their whole range, or real numbers from 0 to 1; one channel is repeated where several are expected.
+    expected
+        As `expected_pixels` returns it.
+
+    Examples
+    --------
+    >>> normalise(np.full((1, 1, 1), 255, np.uint8), {"mean": [0.5, 0.6], "std": [0.5, 0.4]}).ravel()
+    array([1., 1.], dtype=float32)
+    """
+    scale = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
+    mean, deviation = (np.array(expected[name], np.float32)[:, None, None] for name in ("mean", "std"))
+    return np.ascontiguousarray((pixels.astype(np.float32) / scale - mean) / deviation, np.float32)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
