@@ -171,8 +171,8 @@ def normalise(pixels: NDArray[Any], expected: Mapping[str, Any]) -> NDArray[np.f
 
     Examples
     --------
-    >>> normalise(np.full((1, 1, 1), 255, np.uint8), {"mean": [0.5, 0.6], "std": [0.5, 0.4]}).ravel()
-    array([1., 1.], dtype=float32)
+    >>> normalise(np.full((1, 1, 1), 255, np.uint8), {"mean": [0.5, 0.75], "std": [0.5, 0.5]}).ravel()
+    array([1. , 0.5], dtype=float32)
     """
     scale = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
     mean, deviation = (np.array(expected[name], np.float32)[:, None, None] for name in ("mean", "std"))
