@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bioconv.errors import ModelError
-from bioconv.models.building import build_network
+from bioconv.models.building import sketch_network
 from bioconv.models.classifier import Classifier
 
 KEYS = ("torchvision", "timm")
@@ -91,8 +91,7 @@ def import_weights(
         If names are not known, or keys are missing, unexpected or of another shape; the first few are named.
     """
     rules = _rules(architecture, keys)
-    with torch.device("meta"):
-        network: Any = build_network(architecture, {"channels_in": channels_in, "outputs": outputs})
+    network: Any = sketch_network(architecture, {"channels_in": channels_in, "outputs": outputs})
     wanted: dict[str, Tensor] = network.state_dict()
     given, unexpected = _renamed(tensors, rules, wanted)
     shapes = [
@@ -110,7 +109,7 @@ def import_weights(
     counters = {name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(_COUNTER)}
     weights = {name: tensor.to(wanted[name].dtype) for name, (_, tensor) in given.items()}
     network.load_state_dict(counters | weights, assign=True)
-    found: Classifier = network.eval()
+    found: Classifier = network
     return found
 
 
