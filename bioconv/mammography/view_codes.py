@@ -92,7 +92,7 @@ def view_of_text(text: str) -> Named | None:
         return Named(name)
     for view in sorted(VIEWS, key=len, reverse=True):
         before, found, after = name.partition(view)
-        if not found or view == SPECIMEN:
+        if not found or view == SPECIMEN or after == "M":  # magnification is written before the view
             continue
         around = [part for part in (before, after) if part]
         if all(part in MODIFIERS for part in around):
