@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ CERTAIN = 0.1
 """From this confidence on the pixels tell the side of the chest wall."""
 _OPENING = 4.0  # coarse pixels: labels, scratches and thin frames are narrower than twice this
 _LEVELS = 256
-_FRAME = 0.5  # of a line white: a frame
+_FRAME, _STEP = 0.6, 0.15  # share of a line, and of the range of greys by which it is brighter than further in
 _SPREADS, _LEAST = 5.0, 0.04  # of the air, and of the range of greys
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -122,7 +123,8 @@ def find_breast(pixels: NDArray[Any], *, margin: float = 0.02) -> Breast:
     if pixels.ndim != 2 or 0 in pixels.shape:
         message = f"pixels of shape {pixels.shape}; expected (Y, X) with at least one pixel"
         raise ValueError(message)
-    coarse = _coarse(pixels)
+    coarse, frame = _coarse(pixels)
+    inside = _on_grid(frame, coarse.shape, pixels.shape)
     found = _largest(_bright(coarse))
     share = float(found.mean())
     if not SMALLEST <= share <= LARGEST:
@@ -130,13 +132,14 @@ def find_breast(pixels: NDArray[Any], *, margin: float = 0.02) -> Breast:
         side, confidence = chest_wall(coarse)
         whole = Box(0, pixels.shape[0], 0, pixels.shape[1])
         return Breast(np.ones(pixels.shape, bool), whole, side, confidence, False, (warning,))
-    mask = resize(found.astype(np.float32), pixels.shape) >= 0.5
+    mask = np.zeros(pixels.shape, bool)
+    mask[inside.window] = resize(found.astype(np.float32), pixels.shape)[inside.window] >= 0.5
     side, confidence = chest_wall(np.where(found, np.maximum(coarse, 1 / _LEVELS), 0))
-    return Breast(mask, bounding_box(mask, margin=round(margin * max(pixels.shape))), side, confidence)
+    return Breast(mask, bounding_box(mask, margin=round(margin * max(pixels.shape)), inside=inside), side, confidence)
 
 
-def bounding_box(mask: Mask, *, margin: int = 0) -> Box:
-    """Return the smallest box around what is true, with a margin that ends at the image's borders.
+def bounding_box(mask: Mask, *, margin: int = 0, inside: Box | None = None) -> Box:
+    """Return the smallest box around what is true, with a margin that ends at the image's borders, or at `inside`.
 
     Raises
     ------
@@ -147,10 +150,13 @@ def bounding_box(mask: Mask, *, margin: int = 0) -> Box:
     if not len(rows):
         message = "an empty mask has no box"
         raise ValueError(message)
+    most = inside or Box(0, mask.shape[0], 0, mask.shape[1])
     return Box(
-        max(int(rows[0]) - margin, 0), min(int(rows[-1]) + 1 + margin, mask.shape[0]),
-        max(int(columns[0]) - margin, 0), min(int(columns[-1]) + 1 + margin, mask.shape[1]),
-    )  # fmt: skip
+        max(int(rows[0]) - margin, min(most.top, int(rows[0]))),
+        min(int(rows[-1]) + 1 + margin, max(most.bottom, int(rows[-1]) + 1)),
+        max(int(columns[0]) - margin, min(most.left, int(columns[0]))),
+        min(int(columns[-1]) + 1 + margin, max(most.right, int(columns[-1]) + 1)),
+    )
 
 
 def chest_wall(weights: NDArray[Any]) -> tuple[str, float]:
@@ -176,8 +182,8 @@ def chest_wall(weights: NDArray[Any]) -> tuple[str, float]:
     return ("left" if left > right else "right"), confidence
 
 
-def _coarse(pixels: NDArray[Any]) -> Floats:
-    """Return the image small and without odd numbers, from 0 to 1."""
+def _coarse(pixels: NDArray[Any]) -> tuple[Floats, Box]:
+    """Return the image small and without odd numbers, from 0 to 1, and what lies inside its white frame."""
     values = np.asarray(pixels, np.float32)
     finite = np.isfinite(values)
     lowest = float(values.min(where=finite, initial=np.inf))
@@ -192,20 +198,38 @@ def _coarse(pixels: NDArray[Any]) -> Floats:
     scaled = np.clip((small - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
     found = np.zeros(small.shape, np.float32)
     found[inside.window] = scaled[inside.window]
-    return found
+    return found, inside
+
+
+def _on_grid(frame: Box, coarse: tuple[int, ...], shape: tuple[int, ...]) -> Box:
+    """Return a box of the coarse grid on the original one; where it cuts something off, one coarse pixel more."""
+    (rows, columns), (height, width) = coarse, shape
+    y, x = height / rows, width / columns
+    return Box(
+        math.ceil((frame.top + 1) * y) if frame.top else 0,
+        math.floor((frame.bottom - 1) * y) if frame.bottom < rows else height,
+        math.ceil((frame.left + 1) * x) if frame.left else 0,
+        math.floor((frame.right - 1) * x) if frame.right < columns else width,
+    )
 
 
 def _inside_frame(small: Floats) -> Box:
-    """Return what is left of an image without the white lines of a scanner's frame."""
-    white = small >= small.max() - 0.02 * (small.max() - small.min())
+    """Return what is left of an image without the bright lines of a scanner's frame."""
     rows, columns = small.shape
-    ends = []
-    for share in (white.mean(axis=1), white.mean(axis=0)):
-        most = len(share) // 25
-        before = next((n for n in range(most) if share[n : n + 2].max() < _FRAME), most)
-        after = next((n for n in range(most) if share[::-1][n : n + 2].max() < _FRAME), most)
-        ends += [before, after]
-    return Box(ends[0], rows - ends[1], ends[2], columns - ends[3])
+    step = _STEP * float(small.max() - small.min())
+    top, bottom = _frame_lines(small, step), _frame_lines(small[::-1], step)
+    left, right = _frame_lines(small.T, step), _frame_lines(small.T[::-1], step)
+    return Box(top, rows - bottom, left, columns - right)
+
+
+def _frame_lines(lines: Floats, step: float) -> int:
+    """Return how many first lines are a frame: most of each much brighter than the image further in.
+
+    A breast cut off by the border is as bright further in.
+    """
+    deepest, most = len(lines) // 12, len(lines) // 16
+    framed = [float((line - lines[deepest] > step).mean()) > _FRAME for line in lines[:most]]
+    return max((number + 1 for number, one in enumerate(framed) if one), default=0)
 
 
 def _bright(coarse: Floats) -> Mask:
