@@ -61,7 +61,8 @@ def test_codes_without_their_scheme_say_nothing():
     ("text", "view", "modifiers"),
     [
         ("CC", "CC", ()), ("mlo ", "MLO", ()), ("XCCL", "XCCL", ()), ("MCC", "CC", ("magnification",)),
-        ("MLOID", "MLO", ("implant displaced",)), ("MLM", "LM", ("magnification",)), ("SCC", "CC", ("spot compression",)),
+        ("MLOID", "MLO", ("implant displaced",)), ("MLM", "LM", ("magnification",)),
+        ("SCC", "CC", ("spot compression",)),
         ("AT", "", ("axillary tail",)), ("LMO", "LMO", ()), ("MMLO", "MLO", ("magnification",)),
     ],
 )  # fmt: skip
