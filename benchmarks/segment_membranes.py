@@ -5,7 +5,8 @@ python benchmarks/segment_membranes.py score DATA MODEL... > benchmarks/segment_
 
 `bioconv train segment membranes.csv -o isbi-SEED.safetensors --kind binary --class-names membrane,interior
 --decoder-convolutions 2 --patch 192 --batch-size 6 --per-epoch 1500 --epochs 7 --loss bce --foreground 0 --precision
-bfloat16 --seed SEED`, on one thread. Slices 24 to 29 are scored. The challenge's own test labels were never released: these figures are no entries of it.
+bfloat16 --seed SEED`, on one thread. Slices 24 to 29 are scored. The challenge's own test labels were never released:
+these figures are no entries of it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ python benchmarks/segment_tumours.py score DATA MODEL... > benchmarks/segment_tu
 
 `bioconv train segment tumours.csv -o lgg-SEED.safetensors --kind binary --allow-empty --per-channel --class-names
 background,tumour --decoder-convolutions 2 --patch 192 --per-epoch 1600 --epochs 8 --precision bfloat16 --seed SEED`, on
-one thread. Trained on 150 slices of 60 other patients; the models differ in their seed. Threshold chosen on held-out patients of
-those 60.
+one thread. Trained on 150 slices of 60 other patients; the models differ in their seed. Threshold chosen on held-out
+patients of those 60.
 """
 
 from __future__ import annotations
