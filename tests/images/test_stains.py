@@ -8,7 +8,7 @@ from skimage.color import combine_stains, hed_from_rgb, rgb2hed, rgb_from_hed
 from skimage.data import immunohistochemistry
 
 from bioconv.images.image import image_from_array
-from bioconv.images.stains import STAINS, separate_stain
+from bioconv.images.stains import STAINS, brown_share, separate_stain
 
 
 @pytest.mark.parametrize("name", STAINS)
@@ -37,3 +37,21 @@ def test_other_channels_and_grey_images_are_left_alone():
     assert separate_stain(colour, None) is colour
     grey = image_from_array(np.zeros((4, 5), np.uint8), axes="YX")
     assert separate_stain(grey, "dab") is grey
+
+
+def test_brown_is_told_from_pink_and_violet():
+    """Pictures made of known amounts of each stain; how many pixels hold DAB is known."""
+    rng = np.random.default_rng(0)
+    amounts = np.zeros((40, 50, 3))
+    amounts[..., 0] = rng.uniform(0.05, 0.3, (40, 50))
+    amounts[..., 1] = rng.uniform(0, 0.3, (40, 50))
+
+    def painted():
+        # combine_stains wants its amounts over the negative log of a small number, as rgb2hed gives them
+        return np.rint(255 * combine_stains(amounts, rgb_from_hed)).astype(np.uint8).transpose(2, 0, 1)
+
+    assert brown_share(painted()) == 0
+    amounts[:10] = 0, 0, 0.4
+    assert brown_share(painted()) == pytest.approx(10 / 40, abs=0.02)
+    assert brown_share(np.full((3, 8, 8), 250, np.uint8)) == 0
+    assert brown_share(immunohistochemistry().transpose(2, 0, 1)) == pytest.approx(0.82, abs=0.01)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.images.image import ImageSource
-from bioconv.images.stains import separate_stain
+from bioconv.images.stains import brown_share, separate_stain
 from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.inference.choices import Choices, Resources, check_choices, plane_spacing, with_pixel_size
 from bioconv.segmentation.inference.labelling import drop_small_parts, renumber, stitch_stacks
@@ -29,6 +29,7 @@ from bioconv.segmentation.inference.views import View, model_scale, strip_height
 from bioconv.segmentation.objects.instances import InstanceSettings, split_instances, split_large
 
 _STRIP = 16 << 20  # bytes
+_BROWN = 0.1  # share of brown among stained tissue from which on a warning is due
 
 
 class Segmenter:
@@ -117,6 +118,7 @@ class Segmenter:
             self._member(runner, sample, view, scale, memory)
             for runner, scale in zip(self.runners, scales, strict=True)
         ]
+        warnings += self._brown(view, sample)
         result = self._result(view, memory, Contrast.of(sample, together=source.info.rgb), warnings)
         try:
             frame_folder = self.resources.folder if memory.frame_on_disk else None
@@ -137,6 +139,16 @@ class Segmenter:
             result.review = review.figures(several=self.runs > 1)
         result.facts |= _facts(result, members, memory)
         return result
+
+    def _brown(self, view: View, sample: NDArray[Any]) -> list[str]:
+        """Return a warning of tissue with DAB, which networks of haematoxylin and eosin misread."""
+        if not view.info.rgb or self.kind != "instances" or sample.dtype.kind != "u":
+            return []
+        share = brown_share(sample)
+        if share < _BROWN:
+            return []
+        text = f"{share:.0%} of the stained tissue is brown (DAB?): if the model was not trained on such, segment one "
+        return [text + "stain alone with --channel haematoxylin"]
 
     def _member(
         self, runner: Runner, sample: NDArray[Any], view: View, scale: tuple[float, ...], memory: MemoryPlan
