@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,9 +22,9 @@ from bioconv.outputs import open_output
 from bioconv.report.facts import Metric, Table, TrainingReport, curves_of
 from bioconv.report.training_report import training_report
 from bioconv.training.callbacks import standard_callbacks
-from bioconv.training.distributed import is_first, local_device, process_group
-from bioconv.training.run_folder import check_output, kept_if_begun, run_folder
-from bioconv.training.splits import PARTS, read_split, write_split
+from bioconv.training.distributed import is_first
+from bioconv.training.run_folder import begun_run, run_folder
+from bioconv.training.splits import PARTS
 from bioconv.version import __version__
 
 RESEARCH_USE = "Research use only, not a medical device."
@@ -55,15 +56,8 @@ def train_to_file(
         As `train_classification`.
     """
     folder, first = run_folder(output), is_first()
-    if first:
-        check_output(output, resume=resume)
-    kept = folder / "split.tsv"
-    path = kept if resume and kept.exists() else split_file
-    split = make_classification_split(data, plan.config.seed) if path is None else read_split(path)
-    # One group for all of it: it can be joined only once.
-    with kept_if_begun(folder), process_group(local_device(device)):
-        if first:
-            write_split(kept, split)
+    made = partial(make_classification_split, data, plan.config.seed)
+    with begun_run(output, made, split_file=split_file, device=device, resume=resume) as split:
         run = train_classification(
             data,
             plan,
