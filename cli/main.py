@@ -22,7 +22,7 @@ COMMANDS = {
     "train": ("bioconv.cli.train", "Train a model: deepbind, segment."),
     "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
-    "models": ("bioconv.cli.models", "List, describe and download models."),
+    "models": ("bioconv.cli.models", "List, describe, download, look into, import and export models."),
 }
 
 

@@ -1,4 +1,4 @@
-"""`bioconv models`: list, describe and download models."""
+"""`bioconv models`: list, describe and download models; the other subcommands are in files of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from bioconv.cli.models_files import export, import_
+from bioconv.cli.models_look import features, summary
 
 if TYPE_CHECKING:
     from bioconv.zoo import Model, ModelSet
@@ -32,7 +34,13 @@ def _show_log(quiet: bool, verbose: int) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """List, describe and download models."""
+    """List, describe, download, look into, import and export models."""
+
+
+command.add_command(summary)
+command.add_command(features)
+command.add_command(import_)
+command.add_command(export)
 
 
 @command.command("list")

@@ -106,14 +106,14 @@ class Trace(TorchDispatchMode):
     ) -> Any:
         options = kwargs or {}
         result = func(*args, **options)
-        tensors = list(_tensors([*args, *options.values()]))
+        tensors = list(tensors_in([*args, *options.values()]))
         grids = tuple((tensor, grid) for tensor in tensors if (grid := self.grid(tensor)) is not None)
         if grids:
             self._watch_sharing(func, tensors, len(grids), result)
             others = tuple(tensor for tensor in tensors if self.grid(tensor) is None)
             call = Call(func.overloadpacket.__name__, args, options, grids, others, result)
             grid = self._rule(call.name, torch.Tag.pointwise in func.tags)(call)
-            first, *rest = _tensors([result])
+            first, *rest = tensors_in([result])
             if not _fits(first, grid):
                 message = f"gives {tuple(first.shape)} by the operation {call.name} called in a way that is not known"
                 raise NotLocalError(message)
@@ -126,7 +126,7 @@ class Trace(TorchDispatchMode):
         """Refuse to follow what is written through a view: the tensors that share it would not be told."""
         returned = [value.alias_info for value in func._schema.returns]
         if any(alias is not None and not alias.is_write for alias in returned):
-            self._shared |= {id(tensor) for tensor in (tensors[0], *_tensors([result]))}
+            self._shared |= {id(tensor) for tensor in (tensors[0], *tensors_in([result]))}
         if func._schema.is_mutable and count > 1 and id(tensors[0]) in self._shared:
             message = "changes a part of a feature map in place"
             raise NotLocalError(message)
@@ -165,9 +165,10 @@ def _fits(tensor: Tensor, grid: Grid) -> bool:
     return all(dim <= last and tensor.shape[dim] == axis.size for dim, axis in zip(grid.dims, grid.axes, strict=True))
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_in(values: Any) -> Iterator[Tensor]:
+    """Yield the tensors among values, lists and tuples of them included."""
     for value in values:
         if isinstance(value, Tensor):
             yield value
         elif isinstance(value, list | tuple):
-            yield from _tensors(value)
+            yield from tensors_in(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from torch import nn
 from bioconv.conv.arithmetic import Geometry
 from bioconv.conv.geometry import network_geometry
 from bioconv.errors import ModelError
-from bioconv.models import SEGMENTERS, model_class
-from bioconv.models.configuration import read_config
+from bioconv.models import SEGMENTERS
+from bioconv.models.building import network_file, open_network
 from bioconv.models.model_file import ModelFile, read_model, to_bytes
 from bioconv.segmentation.objective import Objective
 from bioconv.segmentation.objects.instances import InstanceSettings
@@ -149,8 +149,7 @@ def from_model_file(
     if file.architecture not in SEGMENTERS or "segmentation" not in facts:
         message = f"a model of architecture {file.architecture!r} does not segment images; see: bioconv models list"
         raise ModelError(message)
-    network = build_network(file.architecture, file.config)
-    load_weights(network, file)
+    network = open_network(file)
     about = dict(facts["segmentation"])
     try:
         objective = Objective(about["kind"], tuple(facts["labels"]))
@@ -158,7 +157,7 @@ def from_model_file(
         model = SegmentationModel(
             name=str(facts.get("name", default_name)),
             hash=hashlib.sha256(to_bytes(file)).hexdigest(),
-            network=network.to(device).eval(),
+            network=network.to(device),
             ndim=int(file.config.get("ndim", 2)),
             objective=objective,
             preprocessing=Preprocessing.from_json(facts["preprocessing"]),
@@ -175,43 +174,6 @@ def from_model_file(
     return model
 
 
-def build_network(architecture: str, config: dict[str, Any]) -> nn.Module:
-    """Build a segmenter's network from its hyper-parameters.
-
-    Raises
-    ------
-    ModelError
-        If a key is unknown or a value makes no sense.
-    """
-    network_class = model_class(architecture)
-    try:
-        network: nn.Module = network_class(read_config(network_class.config_class, config))
-    except (ModelError, TypeError, ValueError, RuntimeError) as error:
-        message = f"hyper-parameters of {architecture}: {error}"
-        raise ModelError(message) from error
-    return network
-
-
-def load_weights(network: nn.Module, file: ModelFile) -> None:
-    """Copy all weights of a model file into a network.
-
-    Raises
-    ------
-    ModelError
-        If one is missing, unknown or of another shape.
-    """
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    given = {name: array.shape for name, array in file.tensors.items()}
-    if wanted != given:
-        odd = sorted(name for name in {*wanted, *given} if wanted.get(name) != given.get(name))
-        message = f"its tensors do not fit {file.architecture}: {odd[0]} is {given.get(odd[0])}, expected "
-        message += f"{wanted.get(odd[0])} (and {len(odd) - 1} more)"
-        raise ModelError(message)
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in file.tensors.items()})
-    if network is not None and int(file.config.get("ndim", 2)) == 2:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
 def to_model_file(
     network: nn.Module, architecture: str, objective: Objective, preprocessing: Preprocessing, facts: dict[str, Any]
 ) -> ModelFile:
@@ -222,19 +184,13 @@ def to_model_file(
     facts
         Further metadata; `segmentation` there holds `diameter`, `threshold`, `instances`.
     """
-    tensors = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in network.state_dict().items()}
     metadata = {
         **facts,
         "labels": list(objective.labels),
         "preprocessing": preprocessing.to_json(),
         "segmentation": {"kind": objective.kind, **facts.get("segmentation", {})},
     }
-    config: Any = network.config
-    return ModelFile(architecture, _plain(asdict(config)), tensors, metadata)
-
-
-def _plain(config: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in config.items()}
+    return network_file(network, architecture, metadata)
 
 
 def _check_ends(network: nn.Module, file: ModelFile, model: SegmentationModel) -> None:

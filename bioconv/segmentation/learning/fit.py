@@ -16,6 +16,7 @@ from torch import nn
 from bioconv.errors import InputError, ModelError
 from bioconv.evaluation import Interval
 from bioconv.images.augmentation import Augmentation
+from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.segmentation.learning.data import LabelledImage, SegmentationData
 from bioconv.segmentation.learning.recipe import AUGMENTATIONS, DEFAULTS
@@ -32,7 +33,7 @@ from bioconv.segmentation.learning.scoring import (
     score_image,
     worst_first,
 )
-from bioconv.segmentation.model import build_network, from_model_file, to_model_file, whole_maps
+from bioconv.segmentation.model import from_model_file, to_model_file, whole_maps
 from bioconv.segmentation.objective import Objective
 from bioconv.segmentation.preprocessing import Preprocessing
 from bioconv.training import Run, TrainConfig, Trainer

@@ -1,0 +1,121 @@
+"""What each layer of a network makes of an image, and how much of the image one of its values sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from bioconv.conv.tracing import Grid, NotLocalError, Trace, tensors_in
+from bioconv.conv.tracing_rules import RULES
+from bioconv.errors import ModelError
+
+
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """One call of a module that has no modules of its own.
+
+    Attributes
+    ----------
+    name
+        As in `network.named_modules()`.
+    module
+        The module.
+    shape
+        Of its output, without the axis of images.
+    field
+        Pixels along each spatial axis from the first to the last that one value can depend on, also where that is
+        more than the image has; None: the whole image, or nothing that is known to be less.
+    """
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    field: tuple[int, ...] | None
+
+
+def view_layers(network: nn.Module, sizes: tuple[int, ...]) -> list[LayerView]:
+    """Run a network without data, and return its layers in the order they are called.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode; from (N, C, *spatial). Left as it was.
+    sizes
+        (C, *spatial) of the image.
+
+    Raises
+    ------
+    ModelError
+        If the network does not take such an image.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.AdaptiveAvgPool2d(1))
+    >>> [(view.shape, view.field) for view in view_layers(network.eval(), (1, 32, 32))]
+    [((4, 30, 30), (3, 3)), ((4, 15, 15), (4, 4)), ((8, 13, 13), (8, 8)), ((8, 1, 1), None)]
+    """
+    trace = _WholeTrace()
+    views: list[LayerView] = []
+    # A float64 network is followed as it is; only sizes matter.
+    kind = next((weight.dtype for weight in network.parameters() if weight.is_floating_point()), torch.float32)
+    image = torch.empty((1, *sizes), device="meta", dtype=kind)
+    weights = {name: weight.to("meta") for name, weight in (*network.named_parameters(), *network.named_buffers())}
+    hooks = [
+        module.register_forward_hook(_noting(views, trace, name))
+        for name, module in network.named_modules()
+        if not any(True for _ in module.children())
+    ]
+    trace.start(image)
+    try:
+        with torch.no_grad(), trace:
+            functional_call(network, weights, (image,))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        last = f" behind {views[-1].name} {views[-1].shape}" if views else ""
+        message = f"{type(network).__name__} does not take an image of {sizes} (channels first): {error}{last}"
+        raise ModelError(message) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return views
+
+
+def _noting(views: list[LayerView], trace: _WholeTrace, name: str) -> Any:
+    def note(module: nn.Module, _given: Any, result: Any) -> None:
+        if isinstance(result, Tensor):
+            views.append(LayerView(name, module, tuple(result.shape[1:]), _field(trace.grid(result))))
+
+    return note
+
+
+def _field(grid: Grid | None) -> tuple[int, ...] | None:
+    if grid is None:
+        return None
+    return tuple(int((axis.highest - axis.lowest + 1).max()) for axis in grid.axes)
+
+
+class _WholeTrace(Trace):
+    """Goes on where a value comes to depend on the whole image, and knows which do."""
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+        self._everywhere: dict[int, Tensor] = {}
+
+    def grid(self, tensor: Tensor) -> Grid | None:
+        return None if id(tensor) in self._everywhere else super().grid(tensor)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        options = kwargs or {}
+        if not any(id(tensor) in self._everywhere for tensor in tensors_in([*args, *options.values()])):
+            try:
+                return super().__torch_dispatch__(func, types, args, kwargs)
+            except NotLocalError:
+                pass
+        result = func(*args, **options)
+        self._everywhere |= {id(tensor): tensor for tensor in tensors_in([result])}
+        return result
