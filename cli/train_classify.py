@@ -37,9 +37,7 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.argument("table", metavar="TABLE.csv")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
 @click.option("--label", default="label", show_default=True, metavar="COLUMN", help="The finding: two answers.")
-@click.option(
-    "--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, else the last in order]"
-)
+@click.option("--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, else the last in order]")
 @click.option(
     "--also", multiple=True, metavar="COLUMN[:WEIGHT]", help="Learn this column too, by a head of its own; repeatable."
 )
@@ -138,7 +136,7 @@ def _preparation(given: dict[str, Any], start: Path | None) -> Preparation:
     known = {} if start is None else read_model(start).metadata.get("preprocessing", {})
     own = Preparation.from_json(known["preparation"]) if "preparation" in known else Preparation()
     changed: dict[str, Any] = {} if given["size"] is None else {"size": given["size"]}
-    changed |= {"crop": False, "flip": False} if given["whole"] else {}
+    changed |= {"crop": False, "side": "as-is", "background": "keep"} if given["whole"] else {}
     return replace(own, **changed)
 
 
@@ -169,5 +167,5 @@ def _say(run: ClassificationRun, output: str) -> None:
     for part, levels in run.metrics.items():
         for level, own in levels.items():
             said = ", ".join(f"{name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for name, one in own.items())
-            runtime.logger.info("%s, %s: %s", part, level, said or "all labels are alike")
+            runtime.logger.info("%s, %s: %s", part, level, said or "too few of one answer")
     runtime.logger.info("wrote %s; report: %s", output, Path(output).with_suffix(".run") / "report.html")

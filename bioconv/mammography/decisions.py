@@ -147,7 +147,9 @@ class Decisions:
         return found
 
 
-def fit_decisions(level: str, scores: ArrayLike, labels: ArrayLike, *, rules: Sequence[str] = RULES) -> Decisions | None:
+def fit_decisions(
+    level: str, scores: ArrayLike, labels: ArrayLike, *, rules: Sequence[str] = RULES
+) -> Decisions | None:
     """Fit calibration and thresholds on held-out scores; None where there are fewer than ten of either class.
 
     Parameters

@@ -56,7 +56,7 @@ def heat_map(model: ClassificationModel, prepared: NDArray[np.float32], *, outpu
 
 
 def grad_cam(network: nn.Module, images: torch.Tensor, *, output: int) -> NDArray[np.float32]:
-    """Return the map (y, x) of one image (1, C, Y, X): the last map's channels, weighted with the logit's mean gradient.
+    """Return the map (y, x) of one image (1, C, Y, X): the last map's channels, weighted with the logit's slopes.
 
     Negative sums count as 0. The network needs `features` and `classify`, as all classifiers have; it is left as it
     was found.

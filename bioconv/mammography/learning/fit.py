@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from bioconv.errors import InputError, ModelError
 from bioconv.evaluation import auroc
 from bioconv.images.augmentation import Augmentation
 from bioconv.mammography.decisions import RULES, Decisions, fit_decisions
-from bioconv.mammography.learning.data import ClassificationData, LabelledView, data_hash
+from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
 from bioconv.mammography.learning.leaks import check_copies
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
-from bioconv.mammography.learning.samples import ViewSamples, as_floats
+from bioconv.mammography.learning.samples import ViewSamples
 from bioconv.mammography.learning.scoring import Figures, LevelScores, score_levels, summarise
-from bioconv.mammography.model import ClassificationModel, from_model_file, network_inputs, to_model_file
+from bioconv.mammography.model import network_inputs, to_model_file
 from bioconv.models import CLASSIFIERS
 from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
@@ -170,8 +170,11 @@ def train_classification(
         for part, images in parts.items()
         if images and part != "train"
     }
-    fitted = {level: fit_decisions(level, own.scores, own.labels, rules=plan.rules) for level, own in scores["dev"].items()}
-    decisions = {level: one for level, one in fitted.items() if one is not None}
+    decisions = {
+        level: one
+        for level, own in scores["dev"].items()
+        if (one := fit_decisions(level, own.scores, own.labels, rules=plan.rules)) is not None
+    }
     metrics = {
         part: {level: summarise(own, decisions.get(level)) for level, own in levels.items()}
         for part, levels in scores.items()
@@ -217,7 +220,7 @@ def _begin(
         normalisation = fit_normalisation(split, ((image.name, as_floats(image.pixels)[None]) for image in train))
     else:
         if file.architecture not in CLASSIFIERS:
-            message = f"--from {plan.start}: {file.architecture!r} is no classifier of images; it cannot be gone on from"
+            message = f"--from {plan.start}: {file.architecture!r} does not classify images"
             raise ModelError(message)
         architecture, config = file.architecture, dict(file.config) | config
         normalisation = Normalisation.from_json(file.metadata.get("preprocessing", {}).get("normalisation", {}))

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from bioconv.images.augmentation import Augmentation, change_intensity, draw, warp_image
-from bioconv.mammography.learning.data import LabelledView
+from bioconv.mammography.learning.data import LabelledView, as_floats
 from bioconv.mammography.model import network_inputs
 from bioconv.mammography.objective import Objective
 from bioconv.training.data import Batch
 from bioconv.training.draws import sample_keys
 from bioconv.training.normalisation import Normalisation
-
-_FULL = 65535  # prepared pixels are kept as whole numbers, of which this is 1
 
 
 class ViewSamples:
@@ -77,13 +75,3 @@ class ViewSamples:
         middle = ((pixels.shape[1] - 1) / 2, (pixels.shape[2] - 1) / 2)
         moved = warp_image(pixels, drawn, center=middle, shape=pixels.shape[1:])
         return np.clip(change_intensity(moved, drawn), 0, 1)
-
-
-def as_floats(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Return kept pixels as numbers from 0 to 1."""
-    return np.asarray(pixels, np.float32) / np.float32(_FULL)
-
-
-def as_kept(pixels: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Return prepared pixels, 0 to 1, as they are kept: sixteen bits."""
-    return np.rint(np.clip(pixels, 0, 1) * _FULL).astype(np.uint16)

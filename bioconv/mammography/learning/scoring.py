@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,10 +12,12 @@ from bioconv.errors import InputError
 from bioconv.evaluation import Interval, auroc, bootstrap, delong_interval
 from bioconv.evaluation.intervals import wilson_interval
 from bioconv.mammography.decisions import LEVELS, Decisions
+from bioconv.mammography.exams import group_exams, score_exam
 from bioconv.mammography.learning.data import LabelledView
 from bioconv.mammography.objective import Head
 
 Figures = dict[str, Interval]
+_FEWEST = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,51 +43,41 @@ class LevelScores:
 
 
 def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head) -> dict[str, LevelScores]:
-    """Return the scores of images, breasts and exams: of a breast the mean of its views, of an exam its highest breast.
+    """Return the scores of images, breasts and exams, joined by the usual rule.
 
     A breast is positive where one of its images is, an exam where one of its breasts is.
     """
-    kept = [(image, float(logit)) for image, logit in zip(images, logits, strict=True) if image.answers[head.name]]
-    rows = [((image.name,), logit, image.answers[head.name] == head.classes[1], image.group) for image, logit in kept]
-    breasts = [
-        ((image.patient, image.study, image.laterality), logit, positive, group)
-        for (image, _), (_, logit, positive, group) in zip(kept, rows, strict=True)
-    ]
-    of_breast = _joined(breasts, np.mean)
-    of_exam = _joined([(key[:2], *rest) for key, *rest in of_breast], np.max)
+    known = [(image, float(logit)) for image, logit in zip(images, logits, strict=True) if image.answers[head.name]]
+    group = {image.view.path: image.group for image, _ in known}
+    positive = {image.view.path: image.answers[head.name] == head.classes[1] for image, _ in known}
+    scores = {image.view.path: logit for image, logit in known}
+    rows = [(image.name, logit, positive[image.view.path], image.group) for image, logit in known]
+    of_breast, of_exam = [], []
+    for exam in group_exams([image.view for image, _ in known]):
+        scored = score_exam(exam, scores)
+        name, own = " ".join(filter(None, (exam.patient, exam.study))), []
+        for breast, one in zip(exam.breasts, scored.breasts, strict=True):
+            if one.score is not None:
+                own.append(any(positive[view.path] for view in breast.views))
+                of_breast.append((f"{name} {breast.laterality}", one.score, own[-1], group[breast.views[0].path]))
+        if scored.score is not None:
+            first = next(view for breast in exam.breasts for view in breast.views)
+            of_exam.append((name, scored.score, any(own), group[first.path]))
     return {level: _scores(own) for level, own in zip(LEVELS, (rows, of_breast, of_exam), strict=True)}
 
 
-_Row = tuple[tuple[str, ...], float, bool, str]
-
-
-def _joined(rows: Sequence[_Row], rule: object) -> list[_Row]:
-    """Join rows of one key: scores by a rule, labels by any."""
-    together: dict[tuple[str, ...], list[_Row]] = defaultdict(list)
-    for row in rows:
-        together[row[0]].append(row)
-    return [
-        (key, float(rule([one[1] for one in own])), any(one[2] for one in own), own[0][3])  # type: ignore[operator]
-        for key, own in together.items()
-    ]
-
-
-def _scores(rows: Sequence[_Row]) -> LevelScores:
-    return LevelScores(
-        [" ".join(filter(None, key)) for key, *_ in rows],
-        np.array([row[1] for row in rows], np.float64),
-        np.array([row[2] for row in rows], np.bool_),
-        [row[3] for row in rows],
-    )
+def _scores(rows: Sequence[tuple[str, float, bool, str]]) -> LevelScores:
+    names, scores, labels, groups = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return LevelScores(list(names), np.array(scores, np.float64), np.array(labels, np.bool_), list(groups))
 
 
 def summarise(scores: LevelScores, decisions: Decisions | None) -> Figures:
     """Return `auroc`, and at the model's usual threshold `sensitivity` and `specificity`, with 95 % intervals.
 
     The area's interval is DeLong's where each woman counts once, else women are drawn again. Nothing is returned
-    where all labels are alike.
+    where there are fewer than five of either label.
     """
-    if scores.labels.all() or not scores.labels.any():
+    if min(scores.labels.sum(), (~scores.labels).sum()) < _FEWEST:
         return {}
     once = len(set(scores.groups)) == len(scores.groups)
     found = {"auroc": delong_interval(scores.scores, scores.labels) if once else _drawn(auroc, scores)}
