@@ -179,7 +179,9 @@ def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     image = read_image(view.path)
     pixels = image.pixels
     with reading(view.path, image.info.format):
-        if (image.info.axes == "CYX" and image.info.rgb and (pixels == pixels[:1]).all()) or (image.info.axes == "CYX" and len(pixels) == 1):
+        if (image.info.axes == "CYX" and image.info.rgb and (pixels == pixels[:1]).all()) or (
+            image.info.axes == "CYX" and len(pixels) == 1
+        ):
             pixels = pixels[0]
         elif image.info.axes != "YX":
             message = f"axes {image.info.axes} {image.info.shape}: no plane of grey values; expected a mammogram"

@@ -1,0 +1,188 @@
+"""From mammograms to statements: scores of images, joined to breasts and exams, with the models' own thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv.errors import OptionError
+from bioconv.mammography.exams import Exam, Rule, score_exam
+from bioconv.mammography.heat_maps import HeatMap, heat_map
+from bioconv.mammography.model import ClassificationModel
+from bioconv.mammography.preparation import Prepared, prepare
+from bioconv.mammography.views import View, read_pixels
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the caller may choose; everything else is the models'.
+
+    Parameters
+    ----------
+    threshold
+        Rule of the threshold, such as `sensitivity=0.9`; None: each model's usual one.
+    prevalence
+        Share of positives that probabilities are to hold for; None: that of the models' validation data.
+    rule
+        How scores are joined to breasts and exams.
+    """
+
+    threshold: str | None = None
+    prevalence: float | None = None
+    rule: Rule = field(default_factory=Rule)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageScore:
+    """What the models say of one image.
+
+    Parameters
+    ----------
+    scores
+        Logit of the finding by each model.
+    answers
+        Head to class to probability, the mean over the models, of the heads beside the finding.
+    warnings
+        Of reading and preparing it.
+    """
+
+    view: View
+    scores: tuple[float, ...]
+    answers: dict[str, dict[str, float]]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a score of one level comes to.
+
+    Parameters
+    ----------
+    score
+        Logit, the mean over the models; None where there is none.
+    probability
+        Calibrated, the mean over the models; None where a model was not calibrated for this level.
+    spread
+        Standard deviation of the models' probabilities, else of their scores; None of one model.
+    threshold
+        On the score: the mean of the models'; None where one has none.
+    positive
+        Whether the score reaches the threshold; None where there is none.
+    """
+
+    score: float | None
+    probability: float | None = None
+    spread: float | None = None
+    threshold: float | None = None
+    positive: bool | None = None
+
+
+class Classifier:
+    """One or several models, averaged, and what the caller chose.
+
+    Raises
+    ------
+    OptionError
+        If a model has no threshold of the rule that was asked for, or the models' heads differ.
+    """
+
+    def __init__(self, models: Sequence[ClassificationModel], choices: Choices | None = None) -> None:
+        self.models, self.choices = tuple(models), choices or Choices()
+        first = self.models[0].objective
+        for model in self.models[1:]:
+            if model.objective.to_json() != first.to_json():
+                message = f"models {self.models[0].name} and {model.name} answer different questions: "
+                raise OptionError(message + "give models with the same heads")
+        for model in self.models:
+            for decisions in model.decisions.values():
+                decisions.threshold(self.choices.threshold)
+                decisions.probabilities([0.0], prevalence=self.choices.prevalence)
+
+    @property
+    def domain(self) -> str:
+        """What the models were trained on, as a warning for every row; empty where they do not say."""
+        return "; ".join(dict.fromkeys(model.domain for model in self.models if model.domain))
+
+    def score(self, view: View) -> tuple[ImageScore, Prepared]:
+        """Read, prepare and score one image; `Prepared` is that of the first model.
+
+        Raises
+        ------
+        InputError
+            If its pixels cannot be read.
+        """
+        pixels, view = read_pixels(view)
+        known: dict[str, Prepared] = {}
+        logits = []
+        for model in self.models:
+            key = str(model.preparation)
+            known.setdefault(key, prepare(pixels, view, model.preparation))
+            logits.append(model.logits(known[key].pixels[None])[0])
+        prepared = known[str(self.models[0].preparation)]
+        scores = tuple(float(one[0]) for one in logits)
+        warnings = tuple(dict.fromkeys((*view.warnings, *prepared.warnings)))
+        return ImageScore(view, scores, self._answers(np.stack(logits)), warnings), prepared
+
+    def heat_map(self, prepared: Prepared) -> HeatMap:
+        """Return the heat map of the first model."""
+        return heat_map(self.models[0], prepared.pixels)
+
+    def state(self, level: str, scores: Sequence[float] | None) -> Statement:
+        """Return what the models' scores of one image, breast or exam come to."""
+        if scores is None:
+            return Statement(None)
+        decisions = [model.decisions.get(level) for model in self.models]
+        known = [one for one in decisions if one is not None]
+        values = np.array(scores, np.float64)
+        if len(known) < len(decisions):
+            spread = float(values.std()) if len(values) > 1 else None
+            return Statement(float(values.mean()), spread=spread)
+        prevalence = self.choices.prevalence
+        likely = np.array(
+            [one.probabilities([score], prevalence=prevalence)[0] for one, score in zip(known, scores, strict=True)]
+        )
+        threshold = float(np.mean([one.threshold(self.choices.threshold).value for one in known]))
+        return Statement(
+            score=float(values.mean()),
+            probability=float(likely.mean()),
+            spread=float(likely.std()) if len(likely) > 1 else None,
+            threshold=threshold,
+            positive=bool(values.mean() >= threshold),
+        )
+
+    def _answers(self, logits: NDArray[np.float32]) -> dict[str, dict[str, float]]:
+        found = {}
+        for head in self.models[0].objective.heads[1:]:
+            own = np.mean(
+                [model.answers(one[None])[head.name][0] for model, one in zip(self.models, logits, strict=True)], 0
+            )
+            found[head.name] = dict(zip(head.classes, map(float, own), strict=True))
+        return found
+
+
+def join_scores(
+    exam: Exam, scores: Mapping[Path, Sequence[float]], rule: Rule
+) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...] | None]:
+    """Join each model's scores of images by itself.
+
+    Returns
+    -------
+    breasts : dict
+        Laterality to the models' scores, of breasts that have one.
+    exam : tuple or None
+        The models' scores; None where no breast has one.
+    """
+    count = max((len(own) for own in scores.values()), default=0)
+    joined = [score_exam(exam, {path: own[n] for path, own in scores.items()}, rule) for n in range(count)]
+    if not joined or joined[0].score is None:
+        return {}, None
+    breasts: dict[str, tuple[float, ...]] = {}
+    for number, breast in enumerate(joined[0].breasts):
+        own = [one.breasts[number].score for one in joined]
+        if all(score is not None for score in own):
+            breasts[breast.laterality] = tuple(float(score or 0.0) for score in own)
+    return breasts, tuple(float(one.score or 0.0) for one in joined)

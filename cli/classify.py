@@ -1,0 +1,196 @@
+"""`bioconv classify`: scores of mammograms, breasts and exams."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
+
+from bioconv import runtime
+from bioconv.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bioconv.mammography.batch import Batch, Outcome
+    from bioconv.mammography.classifier import Classifier
+    from bioconv.mammography.finding import Failure
+    from bioconv.mammography.views import View
+
+
+@click.command(
+    name="classify", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some images failed, 4 none could be read."
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("-o", "--output", metavar="FOLDER", help="Results go here. Default: exams/ gives exams-classified/.")
+@click.option(
+    "--model", multiple=True, metavar="NAME|FILE",
+    help="A file, or a name of `bioconv models list`; several are averaged. There is no default.",
+)  # fmt: skip
+@click.option("--threshold", metavar="RULE", help="Use the model's threshold of this rule, e.g. sensitivity=0.9.")
+@click.option(
+    "--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+    help="Share of positives that probabilities are to hold for. Default: that of the model's validation data.",
+)  # fmt: skip
+@click.option(
+    "--views-rule", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
+    help="How a breast's score comes of its views.",
+)  # fmt: skip
+@click.option(
+    "--breasts-rule", type=click.Choice(["max", "mean"]), default="max", show_default=True,
+    help="How an exam's score comes of its breasts.",
+)  # fmt: skip
+@click.option("--heat-maps/--no-heat-maps", default=True, help="Grad-CAM overlays as PNG.  [on]")
+@click.option("--report/--no-report", default=True, help="report.html and a page per exam.  [on]")
+@click.option("--keep-ids", is_flag=True, help="Write patients, studies and file names as they are, not as hashes.")
+@click.option(
+    "--salt", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Salt of the hashes (hexadecimal). Default: identifiers.salt in the results, made with the first run.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Take raw data (For Processing) too; no model was trained on them.")
+@click.option("--overwrite", is_flag=True, help="Do again what the manifest says is done.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, as a table; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the exams as JSON.")
+@device_option
+@failures_option
+@events_option
+@log_options
+@click.pass_context
+def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
+    """Classify mammograms: DICOM files and folders, or a table of pictures. Research use only, not a medical device.
+
+    A table (CSV or TSV) has the columns path (relative to it), patient, laterality and view, and, if wanted, study,
+    label and group.
+
+    Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl. A file that cannot be read is named
+    and the others go on; what the manifest proves done is not done again.
+    """
+    from bioconv.mammography.finding import find_views
+
+    if not given["model"]:
+        raise click.UsageError(_models_said())
+    wanted = [Path(path) for path in paths]
+    views, bad = find_views(wanted, force=given["force"])
+    failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
+    if not views:
+        for one in bad:
+            with failures.guard(str(one.path)):
+                raise InputError(one.reason)
+        if not bad:
+            runtime.logger.error("no mammograms in %s", ", ".join(paths))
+        context.exit(4)
+    if given["dry_run"]:
+        context.exit(_show_plan(views, bad, failures))
+    output = Path(given["output"]) if given["output"] else _default_output(wanted[0])
+    classifier = _classifier(given)
+    runtime.logger.info("Research use only, not a medical device.")
+    if classifier.domain:
+        runtime.logger.warning("the model was trained on: %s", classifier.domain)
+    runtime.logger.info("results go to %s", output)
+    context.exit(_run(classifier, (views, bad), output, (given, failures)))
+
+
+def _models_said() -> str:
+    from bioconv.zoo.registry import models
+
+    names = [model.name for model in models() if model.task == "classification"]
+    listed = ", ".join(names) or "none is shipped; train one with `bioconv train classify`"
+    return f"--model is needed: no classifier is chosen by itself. Known: {listed}"
+
+
+def _default_output(path: Path) -> Path:
+    place = path.resolve()
+    return place.parent / f"{place.stem if place.is_file() else place.name}-classified"
+
+
+def _classifier(given: dict[str, Any]) -> Classifier:
+    from bioconv.mammography.classifier import Choices, Classifier
+    from bioconv.mammography.exams import Rule
+    from bioconv.mammography.model import load_classification_model
+    from bioconv.zoo import resolve
+
+    runtime.set_torch_threads()
+    device = runtime.device_name(given["device"])
+    models = [load_classification_model(resolve(name), device=device) for name in given["model"]]
+    rule = Rule(given["views_rule"], given["breasts_rule"])
+    return Classifier(models, Choices(given["threshold"], given["prevalence"], rule))
+
+
+def _run(
+    classifier: Classifier,
+    found: tuple[list[View], list[Failure]],
+    output: Path,
+    how: tuple[dict[str, Any], Failures],
+) -> int:
+    from bioconv.mammography.batch import Batch, Wanted, read_salt
+
+    given, failures = how
+    facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": str(runtime.device_name(given["device"]))}
+    batch = Batch(
+        classifier,
+        output,
+        wanted=Wanted(heat_maps=given["heat_maps"], thumbnails=given["report"]),
+        keep_ids=given["keep_ids"],
+        salt=read_salt(Path(given["salt"])) if given["salt"] else None,
+        overwrite=given["overwrite"],
+        facts=facts,
+    )
+    views, bad = found
+    outcomes = []
+    with runtime.progress(len(views) + len(bad), "classifying", unit="image") as bar:
+        for outcome in batch.run(views, bad):
+            with failures.guard(outcome.name):
+                _say(outcome)
+            outcomes.append(outcome)
+            bar.update()
+    _finish(batch, outcomes, views, given)
+    return failures.exit_code
+
+
+def _say(outcome: Outcome) -> None:
+    """Say what became of an image, where no bar does; raise what failed."""
+    if outcome.failed:
+        raise InputError(outcome.record.reason)
+    if runtime.shows_progress():
+        return
+    if outcome.scored is None:
+        runtime.logger.info("%s: listed, not scored: %s", outcome.name, outcome.record.facts.get("excluded"))
+    else:
+        score = sum(outcome.scored.scores) / len(outcome.scored.scores)
+        how = "done before" if outcome.skipped else f"{outcome.record.seconds:.1f} s"
+        runtime.logger.info("%s: score %.3f, %s", outcome.name, score, how)
+
+
+def _finish(batch: Batch, outcomes: Sequence[Outcome], views: Sequence[View], given: dict[str, Any]) -> None:
+    """Write what is about the batch as a whole."""
+    tables = batch.tables(outcomes, views)
+    batch.write(tables)
+    if given["report"]:
+        from bioconv.mammography.pages import write_pages
+
+        write_pages(batch, outcomes, tables)
+    failed = sum(one.failed for one in outcomes)
+    said = "%s images scored, %s listed only, %s failed; %s exams; results in %s"
+    scored = sum(one.scored is not None for one in outcomes)
+    listed = len(outcomes) - scored - failed
+    runtime.logger.info(said, scored, listed, failed, len(tables.exams), batch.output)
+    if given["as_json"]:
+        counts = {"scored": scored, "listed": listed, "failed": failed, "output": str(batch.output)}
+        click.echo(json.dumps({**counts, "exams": tables.exams, "breasts": tables.breasts}, indent=2))
+
+
+def _show_plan(views: Sequence[View], bad: Sequence[Failure], failures: Failures) -> int:
+    """Print what would be done; return the exit code it would end with, as far as the files' heads tell."""
+    click.echo("file\tpatient\tstudy\tlaterality\tview\tstatus")
+    for view in views:
+        status = f"listed: {view.excluded}" if view.excluded else "scored"
+        click.echo("\t".join([view.name, view.patient, view.study, view.laterality, view.view, status]))
+    for one in bad:
+        with failures.guard(str(one.path)):
+            raise InputError(one.reason)
+    return failures.exit_code
