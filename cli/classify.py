@@ -98,7 +98,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 def _models_said() -> str:
     from bioconv.zoo.registry import models
 
-    names = [model.name for model in models() if model.task == "classification"]
+    names = [model.name for model in models().values() if model.task == "classify"]
     listed = ", ".join(names) or "none is shipped; train one with `bioconv train classify`"
     return f"--model is needed: no classifier is chosen by itself. Known: {listed}"
 

@@ -130,14 +130,11 @@ def _preparation(given: dict[str, Any], start: Path | None) -> Preparation:
     """Return how images are prepared: as the model to start from has it, changed by what was given."""
     from dataclasses import replace
 
-    from bioconv.mammography.preparation import Preparation
-    from bioconv.models.model_file import read_model
+    from bioconv.mammography.model import preparation_of
 
-    known = {} if start is None else read_model(start).metadata.get("preprocessing", {})
-    own = Preparation.from_json(known["preparation"]) if "preparation" in known else Preparation()
     changed: dict[str, Any] = {} if given["size"] is None else {"size": given["size"]}
     changed |= {"crop": False, "side": "as-is", "background": "keep"} if given["whole"] else {}
-    return replace(own, **changed)
+    return replace(preparation_of(start), **changed)
 
 
 def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: Path | None) -> ClassificationPlan:

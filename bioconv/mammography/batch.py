@@ -14,10 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bioconv import runtime
 from bioconv.errors import BioconvError, InputError, OutputError
 from bioconv.images.pictures import to_jpeg, to_png
-from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash
 from bioconv.mammography.classifier import Classifier, ImageScore
 from bioconv.mammography.exams import identify, new_salt
 from bioconv.mammography.finding import Failure
@@ -32,6 +30,7 @@ from bioconv.mammography.results import (
     write_table,
 )
 from bioconv.mammography.views import View, read_pixels
+from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash
 from bioconv.outputs import open_output
 
 SALT = "identifiers.salt"

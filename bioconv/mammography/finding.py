@@ -55,7 +55,9 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
     failures: list[Failure] = []
     seen: set[Path] = set()
     tables = [Path(path) for path in paths if is_view_table(Path(path))]
-    for entry in [*_rows(tables, failures), *find_images([Path(p) for p in paths if not is_view_table(Path(p))])]:
+    images = find_images([Path(path) for path in paths if not is_view_table(Path(path))])
+    entries: list[Row | Found] = [*_rows(tables, failures), *images]
+    for entry in entries:
         reason = entry.reason
         if not reason and entry.path.resolve() in seen:
             continue

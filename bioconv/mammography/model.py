@@ -77,6 +77,18 @@ def network_inputs(prepared: NDArray[np.float32], normalisation: Normalisation) 
     return tensor.to(memory_format=torch.channels_last)
 
 
+def preparation_of(path: Path | None) -> Preparation:
+    """Return how the model of a file wants its mammograms; the usual way of None and of models that do not say.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read, or what it says makes no sense.
+    """
+    known = {} if path is None else read_model(path).metadata.get("preprocessing", {})
+    return Preparation.from_json(known["preparation"]) if "preparation" in known else Preparation()
+
+
 def load_classification_model(path: str | Path, *, device: str | torch.device = "cpu") -> ClassificationModel:
     """Open a classifier's model file.
 

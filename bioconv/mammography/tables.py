@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioconv.errors import InputError
@@ -47,7 +47,7 @@ class Row:
     where: str
     path: Path
     name: str
-    given: Given = Given()
+    given: Given = field(default_factory=Given)
     reason: str = ""
 
 
@@ -57,7 +57,7 @@ def is_view_table(path: Path) -> bool:
 
 
 def read_view_table(path: Path) -> list[Row]:
-    """Read a table of mammograms.
+    r"""Read a table of mammograms.
 
     Columns are found whatever their case: path (or file, image), patient (patient_id), laterality (side), view
     (view_position), and if there are study (exam, study_id), label, group and modifiers. Cells of patient, laterality
@@ -78,7 +78,7 @@ def read_view_table(path: Path) -> list[Row]:
     --------
     >>> import tempfile
     >>> table = Path(tempfile.mkdtemp()) / "exams.csv"
-    >>> _ = table.write_text("path,patient,laterality,view\\na.png,p1,left,MLO\\nb.png,p1,X,CC\\n")
+    >>> _ = table.write_text("path,patient,laterality,view\na.png,p1,left,MLO\nb.png,p1,X,CC\n")
     >>> [(row.name, row.given.laterality, bool(row.reason)) for row in read_view_table(table)]
     [('a.png', 'L', False), ('b.png', '', True)]
     """

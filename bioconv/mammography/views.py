@@ -179,12 +179,12 @@ def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     image = read_image(view.path)
     pixels = image.pixels
     with reading(view.path, image.info.format):
-        if (image.info.axes == "CYX" and image.info.rgb and (pixels == pixels[:1]).all()) or (
-            image.info.axes == "CYX" and len(pixels) == 1
-        ):
-            pixels = pixels[0]
-        elif image.info.axes != "YX":
+        alike = image.info.axes == "CYX" and (
+            len(pixels) == 1 or (image.info.rgb and bool((pixels == pixels[:1]).all()))
+        )
+        if image.info.axes != "YX" and not alike:
             message = f"axes {image.info.axes} {image.info.shape}: no plane of grey values; expected a mammogram"
             raise InputError(message)
+        pixels = pixels[0] if alike else pixels
     heard = tuple(text for text in image.info.warnings if text not in view.warnings)
     return np.ascontiguousarray(pixels, np.float32), replace(view, warnings=view.warnings + heard)

@@ -43,7 +43,7 @@ def view_item(view, modifiers=(), *, scheme="SCT"):
 def stored_values(pixels, bits, *, monochrome=2):
     """Pixels 0..1 as unsigned integers of some bits; MONOCHROME1 has bright air."""
     top = 2**bits - 1
-    values = np.round(np.clip(pixels, 0, 1) * top).astype(np.uint16)
+    values = np.round(np.clip(pixels.astype(np.float64), 0, 1) * top).astype(np.uint16)
     return (top - values if monochrome == 1 else values).astype(np.uint16)
 
 
