@@ -27,6 +27,7 @@ _KINDS = {
     "Upsample": "upsampling",
     "UpSample": "upsampling",
     "Linear": "linear",
+    "PReLU": "rectifier with learnt slope",
 }
 
 

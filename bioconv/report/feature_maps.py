@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ def draw_maps(maps: Floats, title: str, *, names: Sequence[str] = ()) -> Figure:
         tiles.append(Tile(scaled, f"{name}\n{low:.2g} to {high:.2g}"))
     shown = f"{len(tiles)} of {len(maps)}" if len(maps) > MOST else str(len(maps))
     size = f"{maps.shape[2]} x {maps.shape[1]} pixels"
-    legend = "black is a map's lowest value, white its highest; below: number, lowest to highest"
+    legend = "black is a map's lowest value, white its highest; below: "
+    legend += "name, lowest to highest" if names else "number, lowest to highest"
     return _grid(tiles, f"{title}\n{shown} maps of {size}; {legend}", columns=_ROW)
 
 
@@ -112,16 +114,10 @@ def _grid(tiles: Sequence[Tile], title: str, *, columns: int, tile: float = _TIL
     figure = Figure(figsize=(max(columns * tile, 6.5) + 0.2, rows * (high + 0.34) + 0.65), layout="constrained")
     first, _, rest = title.partition("\n")
     # Broken by hand: the title is wider than a narrow grid.
-    figure.suptitle("\n".join([first, *_lines(rest, int(figure.get_figwidth() * 15))]), fontsize=8)
+    figure.suptitle("\n".join([first, *textwrap.wrap(rest, int(figure.get_figwidth() * 15))]), fontsize=8)
     for axes, one in zip(np.ravel(figure.subplots(rows, columns)), tiles, strict=False):
         axes.imshow(one.pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest" if width < 32 else "antialiased")
         axes.set_title(one.text, fontsize=6, y=0, va="top", pad=-2)
     for axes in figure.axes:
         axes.set_axis_off()
     return figure
-
-
-def _lines(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from bioconv.errors import MissingDependencyError, ModelError
+from bioconv.models import export
 from bioconv.models.export import to_onnx
 from bioconv.models.fcn import FCN, FCNConfig
 from bioconv.models.monai_networks import (
@@ -22,6 +24,7 @@ from bioconv.models.monai_networks import (
     SegResNet,
     SegResNetConfig,
 )
+from bioconv.models.residual import Residual, ResidualConfig
 from bioconv.models.unet import UNet, UNetConfig
 from bioconv.models.wnet import WNet, WNetConfig
 
@@ -85,3 +88,30 @@ def test_what_cannot_be_exported(tmp_path):
     with pytest.raises(ModelError, match="Odd cannot be written as ONNX"):
         to_onnx(Odd(), tmp_path / "m.onnx", channels=1, ndim=2)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_gives_other_outputs_is_not_written(tmp_path, monkeypatch):
+    network = nn.Sequential(nn.Conv2d(2, 3, 1))
+    exported = export._exported
+
+    def damaged(ready, example, *, free):
+        twin = copy.deepcopy(ready)
+        twin[0].bias.data += 1
+        return exported(twin, example, free=free)
+
+    monkeypatch.setattr(export, "_exported", damaged)
+    with pytest.raises(ModelError, match="Sequential as ONNX gives other outputs: they differ by"):
+        to_onnx(network, tmp_path / "m.onnx", channels=2, ndim=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_runtime_nothing_is_compared(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else found(name))
+    assert to_onnx(nn.Sequential(nn.Conv2d(1, 1, 1)), tmp_path / "m.onnx", channels=1, ndim=2) is None
+
+
+def test_a_classifier_needs_a_size(tmp_path):
+    network = Residual(ResidualConfig(width=0.25, blocks=(1,)))
+    with pytest.raises(ModelError, match="Residual is a classifier, which is written as ONNX for images of one size"):
+        to_onnx(network, tmp_path / "m.onnx", channels=1, ndim=2)
