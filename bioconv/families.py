@@ -73,7 +73,9 @@ def train(
         choices = {"name": Path(output).stem} | choices
     start = None if init is None else Path(resolve(fspath(init)))
     target = None if output is None else Path(output)
-    run: BindingRun | SegmentationRun | ClassificationRun = FAMILIES[family](data, target, start, config, recipe, choices)
+    run: BindingRun | SegmentationRun | ClassificationRun = FAMILIES[family](
+        data, target, start, config, recipe, choices
+    )
     return run
 
 
