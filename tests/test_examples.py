@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EVALUATION = (ROOT / "docs/evaluation.md").read_text()
+NETWORKS = (ROOT / "docs/networks.md").read_text()
 TRAINING = (ROOT / "docs/training.md").read_text()
 
 
@@ -66,7 +67,10 @@ def steady(lines: list[str]) -> list[str]:
     return [re.sub(r", [\d.]+ s, .*", "", line) for line in lines if not line.startswith("#")]
 
 
-@pytest.mark.parametrize(("command", "shown"), console_blocks(README + EVALUATION), ids=lambda value: str(value)[:60])
+SHOWN = console_blocks(README + EVALUATION + NETWORKS)
+
+
+@pytest.mark.parametrize(("command", "shown"), SHOWN, ids=lambda value: str(value)[:60])
 def test_texts_show_real_output(command, shown, request, tmp_path_factory):
     environment = {}
     if "--model" in command or "models" in command:
