@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--threshold", metavar="RULE", help="Use the model's threshold of this rule, e.g. sensitivity=0.9.")
 @click.option(
     "--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-    help="Share of positives that probabilities are to hold for. Default: that of the model's validation data.",
+    help="Share of positive images, breasts, exams that probabilities hold for.  [that of the validation data]",
 )  # fmt: skip
 @click.option(
     "--views-rule", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Take raw data (For Processing) too; no model was trained on them.")
 @click.option("--overwrite", is_flag=True, help="Do again what the manifest says is done.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, as a table; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, with names as they are; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the exams as JSON.")
 @device_option
 @failures_option
@@ -70,11 +71,14 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl. A file that cannot be read is named
     and the others go on; what the manifest proves done is not done again.
     """
-    from bioconv.mammography.finding import find_views
-
     if not given["model"]:
         raise click.UsageError(_models_said())
+    from bioconv.mammography.batch import check_folder
+    from bioconv.mammography.finding import find_views
+
     wanted = [Path(path) for path in paths]
+    output = Path(given["output"]) if given["output"] else _default_output(wanted)
+    classifier = None if given["dry_run"] else _classifier(given)  # before a large folder is searched
     views, bad = find_views(wanted, force=given["force"])
     failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
     if not views:
@@ -84,13 +88,12 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
         if not bad:
             runtime.logger.error("no mammograms in %s", ", ".join(paths))
         context.exit(4)
-    if given["dry_run"]:
+    if classifier is None:
         context.exit(_show_plan(views, bad, failures))
-    output = Path(given["output"]) if given["output"] else _default_output(wanted[0])
-    classifier = _classifier(given)
+    check_folder(output, wanted, views)
     runtime.logger.info("Research use only, not a medical device.")
-    if classifier.domain:
-        runtime.logger.warning("the model was trained on: %s", classifier.domain)
+    for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
+        runtime.logger.warning("%s", warning)
     runtime.logger.info("results go to %s", output)
     context.exit(_run(classifier, (views, bad), output, (given, failures)))
 
@@ -103,9 +106,13 @@ def _models_said() -> str:
     return f"--model is needed: no classifier is chosen by itself. Known: {listed}"
 
 
-def _default_output(path: Path) -> Path:
-    place = path.resolve()
-    return place.parent / f"{place.stem if place.is_file() else place.name}-classified"
+def _default_output(paths: Sequence[Path]) -> Path:
+    """Return the folder beside the one input, or in the folder that holds them all."""
+    places = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a link stays beside its own folder
+    if len(places) > 1:
+        return Path(os.path.commonpath([place.parent for place in places])) / "classified"
+    (place,) = places
+    return place.with_name(f"{place.name.partition('.')[0] if place.is_file() else place.name}-classified")
 
 
 def _classifier(given: dict[str, Any]) -> Classifier:
@@ -127,16 +134,20 @@ def _run(
     output: Path,
     how: tuple[dict[str, Any], Failures],
 ) -> int:
-    from bioconv.mammography.batch import Batch, Wanted, read_salt
+    from bioconv.mammography.batch import Batch, Wanted, make_folder
+    from bioconv.mammography.identifiers import Identifiers, kept_salt, read_salt
 
     given, failures = how
+    make_folder(output)
+    salt = None
+    if not given["keep_ids"]:
+        salt = read_salt(Path(given["salt"])) if given["salt"] else kept_salt(output)
     facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": str(runtime.device_name(given["device"]))}
     batch = Batch(
         classifier,
         output,
         wanted=Wanted(heat_maps=given["heat_maps"], thumbnails=given["report"]),
-        keep_ids=given["keep_ids"],
-        salt=read_salt(Path(given["salt"])) if given["salt"] else None,
+        identifiers=Identifiers(salt),
         overwrite=given["overwrite"],
         facts=facts,
     )
@@ -148,7 +159,7 @@ def _run(
                 _say(outcome)
             outcomes.append(outcome)
             bar.update()
-    _finish(batch, outcomes, views, given)
+    _finish(batch, outcomes, given)
     return failures.exit_code
 
 
@@ -166,21 +177,23 @@ def _say(outcome: Outcome) -> None:
         runtime.logger.info("%s: score %.3f, %s", outcome.name, score, how)
 
 
-def _finish(batch: Batch, outcomes: Sequence[Outcome], views: Sequence[View], given: dict[str, Any]) -> None:
+def _finish(batch: Batch, outcomes: Sequence[Outcome], given: dict[str, Any]) -> None:
     """Write what is about the batch as a whole."""
-    tables = batch.tables(outcomes, views)
+    tables = batch.tables(outcomes)
     batch.write(tables)
     if given["report"]:
         from bioconv.mammography.pages import write_pages
 
         write_pages(batch, outcomes, tables)
     failed = sum(one.failed for one in outcomes)
-    said = "%s images scored, %s listed only, %s failed; %s exams; results in %s"
+    before = sum(one.skipped for one in outcomes)
+    said = "%s images scored, %s listed only, %s failed, %s done before; %s exams; results in %s"
     scored = sum(one.scored is not None for one in outcomes)
     listed = len(outcomes) - scored - failed
-    runtime.logger.info(said, scored, listed, failed, len(tables.exams), batch.output)
+    runtime.logger.info(said, scored, listed, failed, before, len(tables.exams), batch.output)
     if given["as_json"]:
-        counts = {"scored": scored, "listed": listed, "failed": failed, "output": str(batch.output)}
+        counts: dict[str, Any] = {"scored": scored, "listed": listed, "failed": failed, "done_before": before}
+        counts["output"] = str(batch.output)
         click.echo(json.dumps({**counts, "exams": tables.exams, "breasts": tables.breasts}, indent=2))
 
 

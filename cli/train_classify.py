@@ -27,6 +27,8 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
         return None
     try:
         height, width = (int(word) for word in text.split(","))
+        if min(height, width) < 1:
+            raise ValueError
     except ValueError as error:
         message = f"{text!r} is no size; give HEIGHT,WIDTH in pixels, such as 512,384"
         raise click.BadParameter(message) from error
@@ -37,12 +39,14 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.argument("table", metavar="TABLE.csv")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
 @click.option("--label", default="label", show_default=True, metavar="COLUMN", help="The finding: two answers.")
-@click.option("--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, else the last in order]")
+@click.option(
+    "--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, yes, positive, malignant, ...]"
+)
 @click.option(
     "--also", multiple=True, metavar="COLUMN[:WEIGHT]", help="Learn this column too, by a head of its own; repeatable."
 )
 @click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model; see also --freeze.")
-@click.option("--architecture", default="residual", show_default=True, metavar="NAME", help="See docs/networks.md.")
+@click.option("--architecture", metavar="NAME", help="See docs/networks.md.  [residual, else that of --from]")
 @click.option("--width", type=click.FloatRange(min=0, min_open=True), help="Factor on the network's channels.  [1]")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of the features dropped.")
 @click.option("--size", callback=_size, metavar="HEIGHT,WIDTH", help="Pixels of a prepared image.")
@@ -88,14 +92,18 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
         runtime.show_log(quiet=True)
     runtime.set_torch_threads(given["threads"])
     start = _start(given["start"])
+    if start is not None and given["architecture"] is not None:
+        message = "--architecture is that of the model of --from; leave it out"
+        raise OptionError(message)
+    reading, plan = _reading(given), _plan(Path(output), settings, given, start)  # before images are read
     try:
-        data = read_data(Path(table), _reading(given), _preparation(given, start))
+        data = read_data(Path(table), reading, _preparation(given, start))
     except InputError as error:
         runtime.logger.error("%s", error)
         context.exit(4)
     run = train_to_file(
         data,
-        _plan(Path(output), settings, given, start),
+        plan,
         Path(output),
         split_file=given["split_file"],
         device=runtime.device_name(given["device"]),
@@ -147,7 +155,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: 
         message = f"the model's name is {given['name'] or output.stem!r}: leave out tabs and line ends"
         raise OptionError(message)
     return ClassificationPlan(
-        architecture=given["architecture"],
+        architecture=given["architecture"] or "residual",
         network={name: given[name] for name in ("width", "dropout") if given[name] is not None},
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
@@ -165,4 +173,6 @@ def _say(run: ClassificationRun, output: str) -> None:
         for level, own in levels.items():
             said = ", ".join(f"{name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for name, one in own.items())
             runtime.logger.info("%s, %s: %s", part, level, said or "too few of one answer")
+    for line in run.uncalibrated:
+        runtime.logger.warning("%s", line)
     runtime.logger.info("wrote %s; report: %s", output, Path(output).with_suffix(".run") / "report.html")

@@ -6,34 +6,32 @@ read. `manifest.jsonl` names the files and is not meant to leave the house.
 
 from __future__ import annotations
 
-import os
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bioconv.errors import BioconvError, InputError, OutputError
+from bioconv.errors import BioconvError, OptionError, OutputError
 from bioconv.images.pictures import to_jpeg, to_png
 from bioconv.mammography.classifier import Classifier, ImageScore
-from bioconv.mammography.exams import identify, new_salt
 from bioconv.mammography.finding import Failure
-from bioconv.mammography.pictures import draw_heat, shrunk
-from bioconv.mammography.preparation import Prepared
+from bioconv.mammography.identifiers import Identifiers
+from bioconv.mammography.pictures import Picture, draw_heat, shrunk
 from bioconv.mammography.results import (
     BREAST_COLUMNS,
     EXAM_COLUMNS,
     IMAGE_COLUMNS,
+    Inputs,
     Tables,
     make_tables,
     write_table,
 )
 from bioconv.mammography.views import View, read_pixels
-from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash
+from bioconv.manifest import DONE, FAILED, NAME, Manifest, Output, Record, file_hash
 from bioconv.outputs import open_output
 
-SALT = "identifiers.salt"
 HEAT_MAPS, THUMBNAILS = "heat_maps", "thumbnails"
 _THUMBNAIL = 640
 
@@ -68,6 +66,8 @@ class Outcome:
         Of the input, for messages.
     scored
         None: it failed, or is listed only.
+    view
+        None: it is no mammogram.
     skipped
         Whether the manifest proved it done before.
     """
@@ -75,6 +75,7 @@ class Outcome:
     name: str
     record: Record
     scored: ImageScore | None = None
+    view: View | None = None
     skipped: bool = False
 
     @property
@@ -90,10 +91,10 @@ class Batch:
     ----------
     output
         Folder of results; made if it is not there.
-    keep_ids
-        Whether patients, studies and files go by their own names in the results.
-    salt
-        For the hashes; None: that of the folder, which is made with the first run.
+    wanted
+        Which outputs.
+    identifiers
+        What stands for patients, studies and files in the results; None: they themselves.
     overwrite
         Whether what is done already is done again.
     facts
@@ -111,24 +112,18 @@ class Batch:
         output: Path,
         *,
         wanted: Wanted | None = None,
-        keep_ids: bool = False,
-        salt: bytes | None = None,
+        identifiers: Identifiers | None = None,
         overwrite: bool = False,
         facts: dict[str, Any] | None = None,
     ) -> None:
         self.classifier, self.output, self.overwrite = classifier, output, overwrite
         self.wanted, self.facts = wanted or Wanted(), facts or {}
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"cannot make the folder {output}: {error.strerror}; give another -o"
-            raise OutputError(message) from error
+        self.identifiers = identifiers or Identifiers()
+        make_folder(output)
         self.manifest = Manifest(output)
-        self.identify: Callable[[str], str] = str
-        if not keep_ids:
-            self.identify = partial(identify, salt=kept_salt(output) if salt is None else salt)
-        self._models = {model.name: model.hash for model in classifier.models}
-        self._settings = {"keep_ids": keep_ids}
+        # Scores are kept in the models' order, and the first one draws the heat maps.
+        self._order = [model.hash for model in classifier.models]
+        self._models = {f"{n}. {model.name}": model.hash for n, model in enumerate(classifier.models, start=1)}
 
     def run(self, views: Sequence[View], failures: Sequence[Failure]) -> Iterator[Outcome]:
         """Classify views; yields what became of each input as soon as it is in the manifest.
@@ -143,76 +138,109 @@ class Batch:
         OutputError
             If the results cannot be written; what was done by then is in the manifest.
         """
-        for failure in failures:
-            record = self._record(failure.name, failure.path, FAILED)
-            yield Outcome(failure.name, self._noted(replace(record, reason=failure.reason)))
+        for failure in _apart(failures, {view.name for view in views}):
+            record = replace(self._record(failure.name, failure.path), reason=failure.reason)
+            yield Outcome(failure.name, self._noted(record))
         for view in views:
-            if view.excluded:
-                record = self._record(view.name, view.path, DONE)
-                yield Outcome(
-                    view.name, self._noted(replace(record, facts={**record.facts, "excluded": view.excluded}))
-                )
-            else:
-                yield self._one(view)
+            yield self._listed(view) if view.excluded else self._one(view)
+
+    def _listed(self, view: View) -> Outcome:
+        """Note an image that is not scored, if it is not noted yet."""
+        record = self._record(view.name, view.path)
+        record = replace(record, status=DONE, facts={**record.facts, "excluded": view.excluded})
+        known = self.manifest.records.get(view.name)
+        if known is not None and known.status == DONE and known.facts.get("excluded") == view.excluded:
+            return Outcome(view.name, known, view=view, skipped=True)
+        return Outcome(view.name, self._noted(record), view=view)
 
     def _one(self, view: View) -> Outcome:
         begin = time.monotonic()
-        record = self._record(view.name, view.path, FAILED)
+        record = self._record(view.name, view.path)
+        # An image of no clear side is turned by its header's; names of pictures come of the identifier.
+        settings = {"models": self._order, "id": self.identifiers.of(view.name), "laterality": view.laterality}
+        record = replace(record, settings=settings)
         try:
             record = replace(record, sha256=file_hash(view.path))
             known = None if self.overwrite else self.manifest.proves(record, self.wanted.kinds())
             if known is not None and (scored := _scored(view, known)) is not None:
-                return Outcome(view.name, known, scored, skipped=True)
-            scored, prepared = self.classifier.score(view)
-            outputs = self._pictures(scored, prepared)
+                return Outcome(view.name, known, scored, view, skipped=True)
+            pixels, heard = read_pixels(view)
+            scored, prepared = self.classifier.score_pixels(pixels, heard)
+            outputs: tuple[Output, ...] = ()
+            if self.wanted.kinds():
+                outputs = self._pictures(view, draw_heat(pixels, prepared, self.classifier.heat_map(prepared)))
         except OutputError:
             raise
         except (BioconvError, OSError) as error:
             reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
-            return Outcome(view.name, self._noted(replace(record, reason=reason)))
+            return Outcome(view.name, self._noted(replace(record, reason=reason)), view=view)
         facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
         done = replace(
             record, status=DONE, outputs=outputs, warnings=scored.warnings, facts=facts,
             seconds=round(time.monotonic() - begin, 3),
         )  # fmt: skip
-        return Outcome(view.name, self._noted(done), scored)
+        return Outcome(view.name, self._noted(done), scored, view)
 
-    def _record(self, name: str, path: Path, status: str) -> Record:
-        facts = {**self.facts, "id": self.identify(name)}
-        return Record(name, str(path), status, models=self._models, settings=self._settings, facts=facts)
+    def _record(self, name: str, path: Path) -> Record:
+        """Return the record of an input of which nothing is known yet."""
+        facts = {**self.facts, "id": self.identifiers.of(name)}
+        return Record(name, str(path), FAILED, models=self._models, facts=facts)
 
     def _noted(self, record: Record) -> Record:
+        """Write a record, and remove the pictures of an earlier one: they may go by another name."""
+        known = self.manifest.records.get(record.input)
+        kept = {output.path for output in record.outputs}
         self.manifest.append(record)
+        for output in known.outputs if known is not None else ():
+            if output.path not in kept and ".." not in Path(output.path).parts:
+                (self.output / output.path).unlink(missing_ok=True)
         return record
 
-    def _pictures(self, scored: ImageScore, prepared: Prepared) -> tuple[Output, ...]:
-        if not self.wanted.kinds():
-            return ()
-        heat = self.classifier.heat_map(prepared)
-        picture = draw_heat(read_pixels(scored.view)[0], prepared, heat)
+    def _pictures(self, view: View, picture: Picture) -> tuple[Output, ...]:
+        """Write the pictures that are wanted of an image."""
         written = []
         for kind, folder, suffix, data in (
             ("heat_map", HEAT_MAPS, ".png", lambda: to_png(picture)),
             ("thumbnail", THUMBNAILS, ".jpg", lambda: to_jpeg(shrunk(picture, _THUMBNAIL))),
         ):
             if kind in self.wanted.kinds():
-                path = self.output / folder / f"{_plain(self.identify(scored.view.name))}{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path = self._place(view, self.output / folder, suffix)
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
+                    raise OutputError(message) from error
                 with open_output(path) as stream:
                     stream.write(data())
                 written.append(self.manifest.output(path, kind))
         return tuple(written)
 
-    def tables(self, outcomes: Sequence[Outcome], views: Sequence[View]) -> Tables:
-        """Return the rows of all inputs that are mammograms."""
-        scored = [one.scored for one in outcomes if one.scored is not None]
-        listed = [view for view in views if view.excluded]
-        maps = {}
-        for one in outcomes:
-            path = next((own.path for own in one.record.outputs if own.kind == "heat_map"), "")
-            if one.scored is not None:
-                maps[one.scored.view.path] = path
-        return make_tables(self.classifier, scored, listed, identify=self.identify, heat_maps=maps)
+    def _place(self, view: View, folder: Path, suffix: str) -> Path:
+        """Return where a picture goes: the tree of the inputs, where names are kept and lead nowhere else."""
+        name = self.identifiers.of(view.name)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            name = f"{Path(name).name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return folder / f"{name}{suffix}"
+
+    def tables(self, outcomes: Sequence[Outcome]) -> Tables:
+        """Return the rows of all inputs."""
+        maps = {
+            one.view.path: own.path
+            for one in outcomes
+            for own in one.record.outputs
+            if one.view is not None and own.kind == "heat_map"
+        }
+        inputs = Inputs(
+            scored=[one.scored for one in outcomes if one.scored is not None],
+            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded],
+            unread=[(one.view, one.record.reason) for one in outcomes if one.failed and one.view is not None],
+            unknown=[
+                Failure(Path(one.record.source), one.name, one.record.reason)
+                for one in outcomes
+                if one.failed and one.view is None
+            ],
+        )
+        return make_tables(self.classifier, inputs, identifiers=self.identifiers, heat_maps=maps)
 
     def write(self, tables: Tables) -> None:
         """Write images.csv, breasts.csv and exams.csv.
@@ -222,49 +250,54 @@ class Batch:
         OutputError
             If one cannot be written.
         """
-        write_table(self.output / "images.csv", IMAGE_COLUMNS, tables.images)
+        columns = (*IMAGE_COLUMNS, *self.classifier.further_columns)
+        write_table(self.output / "images.csv", columns, tables.images)
         write_table(self.output / "breasts.csv", BREAST_COLUMNS, tables.breasts)
         write_table(self.output / "exams.csv", EXAM_COLUMNS, tables.exams)
 
 
-def kept_salt(folder: Path) -> bytes:
-    """Return the salt of a folder of results, made and kept there for its owner alone if there is none.
+def make_folder(output: Path) -> None:
+    """Make the folder of results.
 
     Raises
     ------
     OutputError
-        If it cannot be read or written.
+        If it cannot be made.
     """
-    path = folder / SALT
+    if output.exists() and not output.is_dir():
+        message = f"-o {output} is a file; give a folder"
+        raise OutputError(message)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_salt(path)
+        output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror}; give another -o"
+        message = f"cannot make the folder {output}: {error.strerror}; give another -o"
         raise OutputError(message) from error
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(new_salt().hex() + "\n")
-    return read_salt(path)
 
 
-def read_salt(path: Path) -> bytes:
-    """Return the salt of a file: hexadecimal digits, at least 32.
+def check_folder(output: Path, paths: Sequence[Path], views: Sequence[View]) -> None:
+    """Refuse to put results among the images: a folder with a manifest is never read again.
 
     Raises
     ------
-    InputError
-        If it cannot be read, or is none.
+    OptionError
+        If the folder is one that was given, or directly holds an image.
     """
-    try:
-        salt = bytes.fromhex(path.read_text("ascii").strip())
-    except (OSError, ValueError) as error:
-        message = f"{path}: no salt: {error}; at least 32 hexadecimal digits are expected"
-        raise InputError(message) from error
-    if len(salt) < 16:
-        message = f"{path}: a salt of {len(salt)} bytes; at least 16, 32 hexadecimal digits, are expected"
-        raise InputError(message)
-    return salt
+    place = output.resolve()
+    folders = {path.resolve() for path in paths if path.is_dir()} | {view.path.resolve().parent for view in views}
+    if place in folders and not (place / NAME).is_file():
+        message = f"-o {output} holds images that are read; give a folder of its own"
+        raise OptionError(message)
+
+
+def _apart(failures: Sequence[Failure], taken: set[str]) -> Iterator[Failure]:
+    """Yield failures under names of their own, so that a record never takes the place of another's."""
+    for failure in failures:
+        name, number = failure.name or failure.path.name, 1
+        while name in taken:
+            number += 1
+            name = f"{failure.name or failure.path.name} ({number})"
+        taken.add(name)
+        yield replace(failure, name=name)
 
 
 def _scored(view: View, record: Record) -> ImageScore | None:
@@ -274,15 +307,3 @@ def _scored(view: View, record: Record) -> ImageScore | None:
         return ImageScore(view, scores, dict(record.facts["answers"]), tuple(record.warnings))
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _plain(name: str) -> str:
-    """Return a name as a file's: folders in it become part of it."""
-    return name.replace("/", "_").replace("\\", "_").lstrip(".") or "image"
-
-
-def settings_said(classifier: Classifier) -> dict[str, object]:
-    """Return models and choices, for pages."""
-    models = {f"model {model.name}": f"sha256 {model.hash}" for model in classifier.models}
-    choices = asdict(classifier.choices) | {"rule": str(classifier.choices.rule)}
-    return {**models, **{name: value for name, value in choices.items() if value is not None}}

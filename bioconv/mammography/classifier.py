@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.errors import OptionError
+from bioconv.errors import InputError, OptionError
 from bioconv.mammography.exams import Exam, Rule, score_exam
 from bioconv.mammography.heat_maps import HeatMap, heat_map
 from bioconv.mammography.model import ClassificationModel
-from bioconv.mammography.preparation import Prepared, prepare
+from bioconv.mammography.preparation import Preparation, Prepared, prepare
 from bioconv.mammography.views import View, read_pixels
 
 
@@ -65,7 +65,8 @@ class Statement:
     score
         Logit, the mean over the models; None where there is none.
     probability
-        Calibrated, the mean over the models; None where a model was not calibrated for this level.
+        Calibrated, the mean over the models; None where a model was not calibrated for this level, or for scores
+        joined in another way.
     spread
         Standard deviation of the models' probabilities, else of their scores; None of one model.
     threshold
@@ -87,7 +88,8 @@ class Classifier:
     Raises
     ------
     OptionError
-        If a model has no threshold of the rule that was asked for, or the models' heads differ.
+        If a model has no threshold of the rule that was asked for or no calibration to move to a prevalence, the
+        models' heads differ, or one is given twice.
     """
 
     def __init__(self, models: Sequence[ClassificationModel], choices: Choices | None = None) -> None:
@@ -97,35 +99,71 @@ class Classifier:
             if model.objective.to_json() != first.to_json():
                 message = f"models {self.models[0].name} and {model.name} answer different questions: "
                 raise OptionError(message + "give models with the same heads")
+        if len({model.hash for model in self.models}) < len(self.models):
+            message = f"models {', '.join(model.name for model in self.models)}: one is given twice; give each once"
+            raise OptionError(message)
         for model in self.models:
-            for decisions in model.decisions.values():
-                decisions.threshold(self.choices.threshold)
-                decisions.probabilities([0.0], prevalence=self.choices.prevalence)
+            self._check_choices(model)
+
+    def _check_choices(self, model: ClassificationModel) -> None:
+        if not model.decisions and (self.choices.threshold is not None or self.choices.prevalence is not None):
+            message = f"model {model.name} was not calibrated: it has no thresholds and no probabilities; leave out "
+            raise OptionError(message + "threshold and prevalence")
+        for decisions in model.decisions.values():
+            decisions.threshold(self.choices.threshold)
+            decisions.probabilities([0.0], prevalence=self.choices.prevalence)
 
     @property
-    def domain(self) -> str:
-        """What the models were trained on, as a warning for every row; empty where they do not say."""
-        return "; ".join(dict.fromkeys(model.domain for model in self.models if model.domain))
+    def domain_warning(self) -> str:
+        """What every row warns of: what the models were trained on."""
+        unsaid = "the model does not say what it was trained on"
+        said = [f"the model was trained on {model.domain}" if model.domain else unsaid for model in self.models]
+        return f"{'; '.join(dict.fromkeys(said))}: what it says of other images is not known to hold"
 
-    def score(self, view: View) -> tuple[ImageScore, Prepared]:
-        """Read, prepare and score one image; `Prepared` is that of the first model.
+    @property
+    def rule_warning(self) -> str:
+        """What rows of breasts and exams warn of where scores are not joined as in calibration; else empty."""
+        own = {one.joined for model in self.models for one in model.decisions.values()}
+        if not own - {str(self.choices.rule)}:
+            return ""
+        return f"calibration and threshold hold for {' or '.join(sorted(own))}: none are given for {self.choices.rule}"
+
+    @property
+    def further_columns(self) -> list[str]:
+        """Names of the answers beside the finding, `HEAD=CLASS`."""
+        return [f"{head.name}={one}" for head in self.models[0].objective.heads[1:] for one in head.classes]
+
+    def score(self, view: View) -> ImageScore:
+        """Read, prepare and score one image.
 
         Raises
         ------
         InputError
-            If its pixels cannot be read.
+            If its pixels cannot be read, or a model makes no number of them.
         """
-        pixels, view = read_pixels(view)
-        known: dict[str, Prepared] = {}
+        return self.score_pixels(*read_pixels(view))[0]
+
+    def score_pixels(self, pixels: NDArray[np.float32], view: View) -> tuple[ImageScore, Prepared]:
+        """Prepare and score the pixels of a view, as of `read_pixels`; `Prepared` is that of the first model.
+
+        Raises
+        ------
+        InputError
+            If a model makes no number of them.
+        """
+        known: dict[Preparation, Prepared] = {}
         logits = []
         for model in self.models:
-            key = str(model.preparation)
-            known.setdefault(key, prepare(pixels, view, model.preparation))
-            logits.append(model.logits(known[key].pixels[None])[0])
-        prepared = known[str(self.models[0].preparation)]
+            if model.preparation not in known:
+                known[model.preparation] = prepare(pixels, view, model.preparation)
+            logits.append(model.logits(known[model.preparation].pixels[None])[0])
+        if not np.isfinite(logits).all():
+            message = f"{view.path}: the model's score is not a finite number; are its pixels as they should be?"
+            raise InputError(message)
         scores = tuple(float(one[0]) for one in logits)
-        warnings = tuple(dict.fromkeys((*view.warnings, *prepared.warnings)))
-        return ImageScore(view, scores, self._answers(np.stack(logits)), warnings), prepared
+        heard = (text for prepared in known.values() for text in prepared.warnings)
+        warnings = tuple(dict.fromkeys((*view.warnings, *heard)))
+        return ImageScore(view, scores, self._answers(np.stack(logits)), warnings), known[self.models[0].preparation]
 
     def heat_map(self, prepared: Prepared) -> HeatMap:
         """Return the heat map of the first model."""
@@ -135,10 +173,10 @@ class Classifier:
         """Return what the models' scores of one image, breast or exam come to."""
         if scores is None:
             return Statement(None)
-        decisions = [model.decisions.get(level) for model in self.models]
-        known = [one for one in decisions if one is not None]
         values = np.array(scores, np.float64)
-        if len(known) < len(decisions):
+        decisions = (model.decisions.get(level) for model in self.models)
+        known = [one for one in decisions if one is not None and one.hold(self.choices.rule)]
+        if len(known) < len(self.models):
             spread = float(values.std()) if len(values) > 1 else None
             return Statement(float(values.mean()), spread=spread)
         prevalence = self.choices.prevalence
@@ -167,7 +205,7 @@ class Classifier:
 def join_scores(
     exam: Exam, scores: Mapping[Path, Sequence[float]], rule: Rule
 ) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...] | None]:
-    """Join each model's scores of images by itself.
+    """Join each model's scores of an exam's images by itself.
 
     Returns
     -------
@@ -176,8 +214,9 @@ def join_scores(
     exam : tuple or None
         The models' scores; None where no breast has one.
     """
-    count = max((len(own) for own in scores.values()), default=0)
-    joined = [score_exam(exam, {path: own[n] for path, own in scores.items()}, rule) for n in range(count)]
+    own_scores = {view.path: scores[view.path] for view in exam.views if view.path in scores}
+    count = max((len(own) for own in own_scores.values()), default=0)
+    joined = [score_exam(exam, {path: own[n] for path, own in own_scores.items()}, rule) for n in range(count)]
     if not joined or joined[0].score is None:
         return {}, None
     breasts: dict[str, tuple[float, ...]] = {}

@@ -14,7 +14,8 @@ from bioconv.mammography.classifier import Choices, Classifier, ImageScore
 from bioconv.mammography.exams import Rule
 from bioconv.mammography.finding import Failure, find_views
 from bioconv.mammography.model import ClassificationModel, load_classification_model
-from bioconv.mammography.results import Row, make_tables
+from bioconv.mammography.results import Inputs, Row, make_tables
+from bioconv.mammography.views import View
 from bioconv.zoo import resolve
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ class Exams:
         Rows as of images.csv, breasts.csv and exams.csv: dictionaries from column to value, None where there is none.
     failures
         What could not be read.
-    domain
-        What the models were trained on; empty where they do not say.
+    domain_warning
+        What the models were trained on; every row says so too.
     """
 
     images: list[Row]
     breasts: list[Row]
     exams: list[Row]
     failures: tuple[Failure, ...] = ()
-    domain: str = ""
+    domain_warning: str = ""
 
     def to_pandas(self) -> dict[str, pandas.DataFrame]:
         """Return the three tables by name."""
@@ -88,7 +89,7 @@ def classify(
     InputError
         If nothing can be read.
     ModelError, OptionError
-        If a model cannot be used, or has no threshold of that rule.
+        If a model cannot be used, or has no threshold of that rule or no probabilities to move.
     """
     given = [paths] if isinstance(paths, str | PathLike) else list(paths)
     named = [model] if isinstance(model, str | PathLike | ClassificationModel) else list(model)
@@ -97,23 +98,23 @@ def classify(
         raise OptionError(message)
     chosen = runtime.device_name(device)
     models = [
-        one
-        if isinstance(one, ClassificationModel)
-        else load_classification_model(resolve(fspath(one)), device=chosen)
+        one if isinstance(one, ClassificationModel) else load_classification_model(resolve(fspath(one)), device=chosen)
         for one in named
     ]
     classifier = Classifier(models, Choices(threshold, prevalence, rule or Rule()))
     views, failures = find_views([Path(fspath(path)) for path in given], force=force)
     scored: list[ImageScore] = []
+    unread: list[tuple[View, str]] = []
+    listed = [view for view in views if view.excluded]
     for view in views:
-        if view.excluded:
-            continue
-        try:
-            scored.append(classifier.score(view)[0])
-        except BioconvError as error:
-            failures.append(Failure(view.path, view.name, str(error)))
-    if not views or (not scored and failures):
-        message = "no mammogram could be read" + (f": {failures[0].reason}" if failures else "")
+        if not view.excluded:
+            try:
+                scored.append(classifier.score(view))
+            except BioconvError as error:
+                unread.append((view, str(error)))
+    failed = [*failures, *(Failure(view.path, view.name, reason) for view, reason in unread)]
+    if not scored and not listed:
+        message = "no mammogram could be read" + (f": {failed[0].reason}" if failed else "")
         raise InputError(message)
-    tables = make_tables(classifier, scored, [view for view in views if view.excluded])
-    return Exams(tables.images, tables.breasts, tables.exams, tuple(failures), classifier.domain)
+    tables = make_tables(classifier, Inputs(scored, listed, unread, failures))
+    return Exams(tables.images, tables.breasts, tables.exams, tuple(failed), classifier.domain_warning)

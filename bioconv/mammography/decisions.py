@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bioconv.errors import ModelError, OptionError
+from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.evaluation import (
     fit_logistic,
     operating_point,
@@ -19,6 +19,7 @@ from bioconv.evaluation import (
     youden_threshold,
 )
 from bioconv.evaluation.logistic import Logistic
+from bioconv.mammography.exams import Rule
 
 LEVELS = ("image", "breast", "exam")
 """What a score may be of: one image, one breast, one exam of a woman."""
@@ -26,7 +27,8 @@ LEVELS = ("image", "breast", "exam")
 RULES = ("youden", "sensitivity=0.9", "specificity=0.9")
 """How thresholds are chosen when nothing else is asked for."""
 
-_FEWEST = 10  # of either class, to fit a curve on
+FEWEST = 10
+"""Of either class, to fit a curve on."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Decisions:
         How many it was fitted on; their ratio is the prevalence that the probabilities hold for.
     thresholds
         The first is the usual one.
+    joined
+        How the scores were joined that it was fitted on, as `str(Rule())`; of images it does not matter. Scores of
+        breasts and exams that are joined in another way mean something else.
     """
 
     level: str
@@ -71,9 +76,14 @@ class Decisions:
     positives: int
     negatives: int
     thresholds: tuple[Threshold, ...]
+    joined: str = str(Rule())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "thresholds", tuple(self.thresholds))
+
+    def hold(self, rule: Rule) -> bool:
+        """Say whether they hold for scores joined by a rule."""
+        return self.level == LEVELS[0] or self.joined == str(rule)
 
     @property
     def prevalence(self) -> float:
@@ -150,7 +160,10 @@ class Decisions:
 def fit_decisions(
     level: str, scores: ArrayLike, labels: ArrayLike, *, rules: Sequence[str] = RULES
 ) -> Decisions | None:
-    """Fit calibration and thresholds on held-out scores; None where there are fewer than ten of either class.
+    """Fit calibration and thresholds on held-out scores.
+
+    None where there are fewer than ten of either class, where scores do not rise with the finding, and where no
+    threshold does what the first rule asks for: nothing is said then rather than something wrong.
 
     Parameters
     ----------
@@ -168,35 +181,51 @@ def fit_decisions(
     """
     values, truth = np.asarray(scores, np.float64), np.asarray(labels).astype(bool)
     positives, negatives = int(truth.sum()), int((~truth).sum())
-    if min(positives, negatives) < _FEWEST:
+    if min(positives, negatives) < FEWEST:
         return None
-    slope, intercept = fit_logistic(values, truth, smoothed=True)
+    try:
+        slope, intercept = fit_logistic(values, truth, smoothed=True)
+    except InputError:  # all scores are equal
+        return None
     thresholds = []
-    for rule in rules:
+    for rule in dict.fromkeys(rules):
         value = choose_threshold(rule, values, truth)
         done = operating_point(values, truth, value)
         sides = [(one.value, one.low, one.high) for one in (done.sensitivity, done.specificity)]
         if math.isfinite(value):
             thresholds.append(Threshold(rule, value, *sides))
+    if slope <= 0 or not thresholds or thresholds[0].rule != rules[0]:
+        return None
     return Decisions(level, float(slope), float(intercept), positives, negatives, tuple(thresholds))
 
 
+def check_rule(rule: str) -> None:
+    """Refuse what is no rule for a threshold.
+
+    Raises
+    ------
+    OptionError
+        If it is neither `youden` nor `sensitivity=X` or `specificity=X` with X above 0 and at most 1.
+    """
+    choose_threshold(rule, [0.0, 1.0], [0, 1])
+
+
 def choose_threshold(rule: str, scores: ArrayLike, labels: ArrayLike) -> float:
-    """Return the threshold that a rule chooses on these scores.
+    """Return the threshold that a rule chooses on these scores; infinite where none does what it asks for.
 
     Raises
     ------
     OptionError
         If the rule is not known.
     """
-    name, _, text = rule.partition("=")
     if rule == "youden":
         return youden_threshold(scores, labels)
+    name, _, text = rule.partition("=")
     chosen = {"sensitivity": threshold_at_sensitivity, "specificity": threshold_at_specificity}.get(name)
     try:
         level = float(text)
     except ValueError:
-        chosen, level = None, 0.0
+        chosen = None
     if chosen is None:
         message = f"{rule!r} is no rule for a threshold; give youden, sensitivity=0.9 or specificity=0.9"
         raise OptionError(message)

@@ -77,6 +77,11 @@ class Exam:
     warnings: tuple[str, ...] = ()
 
     @property
+    def views(self) -> tuple[View, ...]:
+        """Views that are scored."""
+        return tuple(view for breast in self.breasts for view in breast.views)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """Standard views that are not there, such as `L-MLO`."""
         return tuple(f"{breast.laterality}-{view}" for breast in self.breasts for view in breast.missing)

@@ -39,7 +39,7 @@ class ClassificationModel:
     decisions
         By level (`image`, `breast`, `exam`); a level that could not be calibrated is missing.
     domain
-        What it was trained on, in words; not empty: every row warns with it.
+        What it was trained on, in words; empty where the file does not say.
     facts
         The metadata of the model file.
     """
@@ -117,8 +117,8 @@ def from_model_file(
     """
     facts = file.metadata
     if file.architecture not in CLASSIFIERS or "classification" not in facts:
-        message = f"a model of architecture {file.architecture!r} does not classify mammograms; "
-        raise ModelError(message + "see: bioconv models list")
+        message = f"a model of architecture {file.architecture!r} that does not classify mammograms; give one that "
+        raise ModelError(message + "`bioconv train classify` made (--from starts from the weights of any classifier)")
     about = facts["classification"]
     try:
         decisions = [Decisions.from_json(one) for one in about["decisions"]]

@@ -34,7 +34,11 @@ class Head:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
-        if len(set(self.classes)) < 2 or len(set(self.classes)) < len(self.classes) or not self.weight >= 0:
+        if (
+            len(set(self.classes)) < 2
+            or len(set(self.classes)) < len(self.classes)
+            or not 0 <= self.weight < float("inf")
+        ):
             message = f"head {self.name!r} with classes {list(self.classes)} and weight {self.weight}: at least two "
             raise ModelError(message + "different classes and a weight of 0 or more expected")
 

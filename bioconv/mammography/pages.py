@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from bioconv.mammography.batch import Batch, Outcome, settings_said
-from bioconv.mammography.results import Row, Tables
+from bioconv.errors import OutputError
+from bioconv.mammography.batch import Batch, Outcome
+from bioconv.mammography.classifier import Classifier
+from bioconv.mammography.results import BETWEEN, Row, Tables
 from bioconv.report.exam_report import ExamReport, ExamsReport, PicturedView, exam_report, exams_report
 from bioconv.report.facts import Table
 
 EXAMS = "exams"
+_NUMBERED = re.compile(r"exam-\d+\.html")
 _HUNG = {"R-CC": 0, "L-CC": 1, "R-MLO": 2, "L-MLO": 3}
 _BREASTS = ("laterality", "score", "probability", "positive", "views", "missing")
+_LISTED = ("score", "probability", "positive", "missing")
 
 
 def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> None:
-    """Write report.html and exams/*.html.
+    """Write report.html and exams/exam-0001.html and on, in the order of exams.csv; those of earlier runs go.
 
     Raises
     ------
@@ -24,58 +31,78 @@ def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> No
         If one cannot be written.
     """
     folder = batch.output / EXAMS
-    folder.mkdir(exist_ok=True)
-    thumbnails = _thumbnails(batch, outcomes)
-    settings, links = settings_said(batch.classifier), []
+    try:
+        folder.mkdir(exist_ok=True)
+        for path in folder.iterdir():
+            if _NUMBERED.fullmatch(path.name):
+                path.unlink()
+    except OSError as error:
+        message = f"cannot write {folder}: {error.strerror}; give another -o"
+        raise OutputError(message) from error
+    thumbnails, settings = _thumbnails(batch, outcomes), settings_said(batch.classifier)
+    images, breasts, links = _by_exam(tables.images), _by_exam(tables.breasts), []
     for number, exam in enumerate(tables.exams, start=1):
         links.append(f"{EXAMS}/exam-{number:04d}.html")
-        own = [row for row in tables.images if _same(row, exam)]
         exam_report(
             batch.output / links[-1],
             ExamReport(
                 title=_title(exam),
                 statements=_statements(exam),
-                breasts=_breasts([row for row in tables.breasts if _same(row, exam)]),
-                views=[_view(row, thumbnails) for row in sorted(own, key=_hung)],
+                breasts=_breasts(breasts[_exam(exam)]),
+                views=[_view(row, thumbnails) for row in sorted(images[_exam(exam)], key=_hung)],
                 missing=exam["missing"].split(),
-                domain=batch.classifier.domain,
-                warnings=[text for text in exam["warnings"].split("; ") if text],
+                domain=batch.classifier.domain_warning,
+                warnings=_warnings(exam),
                 settings=settings,
             ),
         )
-    failures = [(batch.identify(one.name), _reason(one, batch)) for one in outcomes if one.failed]
+    _write_list(batch, outcomes, tables, links)
+
+
+def _write_list(batch: Batch, outcomes: Sequence[Outcome], tables: Tables, links: Sequence[str]) -> None:
+    """Write report.html."""
+    exams = [(_title(row), *(row[name] for name in _LISTED)) for row in tables.exams]
     exams_report(
         batch.output / "report.html",
         ExamsReport(
-            title=batch.output.name,
+            # A folder is called after its input unless it is named, and inputs are called after women.
+            title=batch.output.resolve().name if batch.identifiers.kept else "Mammograms",
             counts=_counts(outcomes, tables),
-            exams=Table(
-                ("exam", "score", "probability", "positive", "missing"),
-                [
-                    (_title(row), row["score"], row["probability"], row["positive"], row["missing"])
-                    for row in tables.exams
-                ],
-            ),
+            exams=Table(("exam", *_LISTED), exams),
             links=links,
-            failures=failures,
-            domain=batch.classifier.domain,
-            settings=settings,
+            failures=[(row["image"], row["reason"]) for row in tables.images if row["status"] == "failed"],
+            domain=batch.classifier.domain_warning,
+            settings=settings_said(batch.classifier),
         ),
     )
+
+
+def settings_said(classifier: Classifier) -> dict[str, object]:
+    """Return models and choices, for pages."""
+    models: dict[str, object] = {f"model {model.name}": f"sha256 {model.hash}" for model in classifier.models}
+    choices = asdict(classifier.choices) | {"rule": str(classifier.choices.rule)}
+    return models | {name: value for name, value in choices.items() if value is not None}
 
 
 def _thumbnails(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Path]:
     """Return the small pictures by what stands for their images."""
     return {
-        batch.identify(one.name): batch.output / own.path
+        batch.identifiers.of(one.name): batch.output / own.path
         for one in outcomes
         for own in one.record.outputs
         if own.kind == "thumbnail"
     }
 
 
-def _same(row: Row, exam: Row) -> bool:
-    return bool(row["patient"] == exam["patient"] and row["study"] == exam["study"])
+def _exam(row: Row) -> tuple[str, str]:
+    return row["patient"], row["study"]
+
+
+def _by_exam(rows: Sequence[Row]) -> defaultdict[tuple[str, str], list[Row]]:
+    found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        found[_exam(row)].append(row)
+    return found
 
 
 def _title(exam: Row) -> str:
@@ -97,13 +124,17 @@ def _hung(row: Row) -> tuple[int, str]:
 
 def _view(row: Row, thumbnails: dict[str, Path]) -> PicturedView:
     score = row["score"]
-    caption = f"listed, not scored: {row['reason']}" if score is None else f"score {score:.3f}"
+    said = "could not be read" if row["status"] == "failed" else "listed, not scored"
+    caption = f"{said}: {row['reason']}" if score is None else f"score {score:.3f}"
     if row["probability"] is not None:
         caption += f", probability {row['probability']:.2f}"
     path = thumbnails.get(row["image"])
     picture = path.read_bytes() if path is not None and score is not None else b""
-    warnings = [text for text in row["warnings"].split("; ") if text]
-    return PicturedView(f"{row['laterality']}-{row['view'] or '?'}", caption, picture, warnings)
+    return PicturedView(f"{row['laterality']}-{row['view'] or '?'}", caption, picture, _warnings(row))
+
+
+def _warnings(row: Row) -> list[str]:
+    return [text for text in row["warnings"].split(BETWEEN) if text]
 
 
 def _counts(outcomes: Sequence[Outcome], tables: Tables) -> dict[str, object]:
@@ -114,13 +145,3 @@ def _counts(outcomes: Sequence[Outcome], tables: Tables) -> dict[str, object]:
         "images scored": scored, "listed only": len(outcomes) - scored - failed, "failed": failed,
         "exams": len(tables.exams), "exams called positive": positive,
     }  # fmt: skip
-
-
-def _reason(outcome: Outcome, batch: Batch) -> str:
-    """Return why an input failed, without its name where names are hashed."""
-    text = outcome.record.reason
-    if batch.identify(outcome.name) == outcome.name:
-        return text
-    for name in (outcome.record.source, outcome.name, Path(outcome.name).name):
-        text = text.replace(name, "the file")
-    return text

@@ -17,6 +17,8 @@ _STOPS = np.array([(0, 40, 0, 90), (0.35, 150, 30, 110), (0.7, 240, 120, 30), (1
 def draw_heat(pixels: NDArray[np.float32], prepared: Prepared, heat: HeatMap) -> Picture:
     """Return the image (Y, X, 3) in the greys the network read, with the heat map over the part that it read.
 
+    What the network did not read, letters and labels away from the breast for most models, is black.
+
     Parameters
     ----------
     pixels
@@ -27,11 +29,16 @@ def draw_heat(pixels: NDArray[np.float32], prepared: Prepared, heat: HeatMap) ->
         On the prepared grid.
     """
     low, high = prepared.window
+    restore = prepared.placement.restore
     grey = np.clip((pixels - low) / max(high - low, 1e-12), 0, 1) * 255
-    warmth = np.clip(prepared.placement.restore(heat.values), 0, 1)
-    share = (_STRONGEST * warmth)[..., None]
-    colour = np.stack([np.interp(warmth, _STOPS[:, 0], _STOPS[:, place]) for place in (1, 2, 3)], axis=-1)
-    return np.asarray(np.rint(grey[..., None] * (1 - share) + colour * share), np.uint8)
+    grey[restore((prepared.pixels[0] > 0) | prepared.mask) <= 0] = 0
+    warmth = np.clip(restore(heat.values), 0, 1)
+    share = _STRONGEST * warmth
+    drawn = np.empty((*pixels.shape, 3), np.uint8)
+    for place in range(3):  # one colour at a time: mammograms are large
+        colour = np.interp(warmth, _STOPS[:, 0], _STOPS[:, place + 1])
+        drawn[..., place] = np.rint(grey * (1 - share) + colour * share)
+    return drawn
 
 
 def shrunk(picture: Picture, largest: int) -> Picture:

@@ -1,27 +1,52 @@
-"""Rows of images.csv, breasts.csv and exams.csv: their columns are the same for every model and every batch."""
+"""Rows of images.csv, breasts.csv and exams.csv: their columns are the same for every batch."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bioconv.mammography.classifier import Classifier, ImageScore, Statement, join_scores
 from bioconv.mammography.exams import Exam, group_exams, score_exam
+from bioconv.mammography.finding import Failure
+from bioconv.mammography.identifiers import Identifiers
 from bioconv.mammography.views import View
 from bioconv.outputs import open_output
 
 Row = dict[str, Any]
+BETWEEN = " | "  # warnings of one row
 _STATED = ("score", "probability", "spread", "threshold", "positive")
 _LAST = ("domain_warning", "warnings")
 IMAGE_COLUMNS = (
     "image", "patient", "study", "laterality", "view", "modifiers", "status", "reason", *_STATED, "heat_map", *_LAST,
 )  # fmt: skip
 BREAST_COLUMNS = ("patient", "study", "laterality", *_STATED, "views", "missing", "rule", *_LAST)
-EXAM_COLUMNS = ("patient", "study", *_STATED, "views", "missing", "extra", "rule", *_LAST)
+EXAM_COLUMNS = ("patient", "study", *_STATED, "views", "missing", "extra", "failed", "rule", *_LAST)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What became of the inputs of a batch.
+
+    Parameters
+    ----------
+    scored
+        What the models say of those that could be scored.
+    listed
+        Views that are listed only, for `View.excluded`.
+    unread
+        Views whose pixels could not be read, and why.
+    unknown
+        What is no mammogram at all.
+    """
+
+    scored: Sequence[ImageScore]
+    listed: Sequence[View] = ()
+    unread: Sequence[tuple[View, str]] = ()
+    unknown: Sequence[Failure] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +55,10 @@ class Tables:
 
     Parameters
     ----------
-    images, breasts, exams
-        With the columns of `IMAGE_COLUMNS`, `BREAST_COLUMNS`, `EXAM_COLUMNS`; `images` have besides a column
-        `HEAD=CLASS` for each answer of each further head.
+    images
+        One of each input, with `IMAGE_COLUMNS` and a column `HEAD=CLASS` for each answer of each further head.
+    breasts, exams
+        With `BREAST_COLUMNS` and `EXAM_COLUMNS`.
     """
 
     images: list[Row]
@@ -42,74 +68,100 @@ class Tables:
 
 def make_tables(
     classifier: Classifier,
-    scored: Sequence[ImageScore],
-    listed: Sequence[View],
+    inputs: Inputs,
     *,
-    identify: Callable[[str], str] = str,
+    identifiers: Identifiers | None = None,
     heat_maps: Mapping[Path, str] | None = None,
 ) -> Tables:
-    """Return the rows of scored images and of those that are listed only.
+    """Return the rows of a batch.
 
     Parameters
     ----------
-    listed
-        Views that were not scored, for `View.excluded`.
-    identify
-        What stands for a patient, a study, a file.
+    identifiers
+        What stands for patients, studies and files; None: they themselves.
     heat_maps
         Path of the view to the file of its heat map.
     """
-    maps = heat_maps or {}
-    found = {one.view.path: one for one in scored}
-    images = [
-        _image_row(classifier, view, found.get(view.path), identify) for view in [*(s.view for s in scored), *listed]
-    ]
-    for row, view in zip(images, [*(s.view for s in scored), *listed], strict=True):
-        row["heat_map"] = maps.get(view.path, "")
+    named = _Rows(classifier, identifiers or Identifiers(), heat_maps or {})
+    images = [named.scored(one) for one in inputs.scored]
+    images += [named.image(view, status="excluded", reason=view.excluded) for view in inputs.listed]
+    images += [named.image(view, status="failed", reason=reason) for view, reason in inputs.unread]
+    images += [named.unknown(failure) for failure in inputs.unknown]
+    unread = [view for view, _ in inputs.unread]
+    views = [*(one.view for one in inputs.scored), *inputs.listed, *unread]
+    scores = {one.view.path: one.scores for one in inputs.scored}
     breasts: list[Row] = []
     exams: list[Row] = []
-    scores = {one.view.path: one.scores for one in scored}
-    for exam in group_exams([*(one.view for one in scored), *listed]):
-        own_breasts, own = _exam_rows(classifier, exam, scores, identify)
+    for exam in group_exams(views):
+        own_breasts, own = named.exam(exam, scores)
         breasts += own_breasts
         exams.append(own)
     return Tables(images, breasts, exams)
 
 
-def _image_row(classifier: Classifier, view: View, scored: ImageScore | None, identify: Callable[[str], str]) -> Row:
-    row: Row = {
-        "image": identify(view.name), "patient": identify(view.patient), "study": identify(view.study),
-        "laterality": view.laterality, "view": view.view, "modifiers": "; ".join(view.modifiers),
-        "status": "excluded" if scored is None else "scored", "reason": view.excluded if scored is None else "",
-    }  # fmt: skip
-    row |= _stated(classifier.state("image", None if scored is None else scored.scores))
-    warnings = view.warnings if scored is None else scored.warnings
-    row |= {"heat_map": "", "domain_warning": classifier.domain, "warnings": "; ".join(warnings)}
-    if scored is not None:
-        row |= {f"{head}={name}": value for head, own in scored.answers.items() for name, value in own.items()}
-    return row
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of one batch."""
 
+    classifier: Classifier
+    identifiers: Identifiers
+    heat_maps: Mapping[Path, str]
 
-def _exam_rows(
-    classifier: Classifier, exam: Exam, scores: Mapping[Path, Sequence[float]], identify: Callable[[str], str]
-) -> tuple[list[Row], Row]:
-    rule, domain = classifier.choices.rule, classifier.domain
-    breasts, whole = join_scores(exam, scores, rule)
-    said = score_exam(exam, {path: own[0] for path, own in scores.items()}, rule)
-    who = {"patient": identify(exam.patient), "study": identify(exam.study)}
-    rows = []
-    for breast in said.breasts:
-        rows.append(
+    def scored(self, one: ImageScore) -> Row:
+        row = self.image(one.view, status="scored", warnings=one.warnings)
+        row |= _stated(self.classifier.state("image", one.scores))
+        row["heat_map"] = self.heat_maps.get(one.view.path, "")
+        return row | {f"{head}={name}": value for head, own in one.answers.items() for name, value in own.items()}
+
+    def image(self, view: View, *, status: str, reason: str = "", warnings: Sequence[str] | None = None) -> Row:
+        """Return the row of a view, without a score."""
+        of = self.identifiers.of
+        words = self.identifiers.words_of(view.path, view.name, view) | {view.copy_of: of(view.copy_of)}
+        said = [self.identifiers.without(text, words) for text in (view.warnings if warnings is None else warnings)]
+        return self._blank() | {
+            "image": of(view.name), "patient": of(view.patient), "study": of(_study(view)),
+            "laterality": view.laterality, "view": view.view, "modifiers": "; ".join(view.modifiers), "status": status,
+            "reason": self.identifiers.without(reason, words), "warnings": BETWEEN.join(said),
+        }  # fmt: skip
+
+    def unknown(self, failure: Failure) -> Row:
+        words = self.identifiers.words_of(failure.path, failure.name)
+        reason = self.identifiers.without(failure.reason, words)
+        return self._blank() | {"image": self.identifiers.of(failure.name), "status": "failed", "reason": reason}
+
+    def exam(self, exam: Exam, scores: Mapping[Path, Sequence[float]]) -> tuple[list[Row], Row]:
+        """Return the rows of an exam's breasts, and its own."""
+        rule, domain = self.classifier.choices.rule, {"domain_warning": self.classifier.domain_warning}
+        breasts, whole = join_scores(exam, scores, rule)
+        said = score_exam(exam, {view.path: scores[view.path][0] for view in exam.views if view.path in scores}, rule)
+        failed = " ".join(f"{view.laterality}-{view.view}" for view in exam.views if view.path not in scores)
+        of = self.identifiers.of
+        who = {"patient": of(exam.patient), "study": of(exam.study or exam.study_date)}
+        joined = [self.classifier.rule_warning] if self.classifier.rule_warning else []
+        rows = [
             who
             | {"laterality": breast.laterality}
-            | _stated(classifier.state("breast", breasts.get(breast.laterality)))
+            | _stated(self.classifier.state("breast", breasts.get(breast.laterality)))
             | {"views": " ".join(breast.views), "missing": " ".join(breast.missing), "rule": breast.rule}
-            | {"domain_warning": domain, "warnings": "" if breast.score is not None else "no view has a score"}
-        )
-    extra = " ".join(f"{view.laterality}-{view.view or '?'}" for view in exam.extra)
-    own = who | _stated(classifier.state("exam", whole))
-    own |= {"views": " ".join(said.views), "missing": " ".join(said.missing), "extra": extra, "rule": said.rule}
-    return rows, own | {"domain_warning": domain, "warnings": "; ".join(said.warnings)}
+            | domain
+            | {"warnings": BETWEEN.join(joined if breast.score is not None else ["no view has a score"])}
+            for breast in said.breasts
+        ]
+        extra = " ".join(f"{view.laterality}-{view.view or '?'}" for view in exam.extra)
+        warnings = [*said.warnings, *joined] + ([f"could not be read: {failed}"] if failed else [])
+        own = who | _stated(self.classifier.state("exam", whole)) | {"views": " ".join(said.views)}
+        own |= {"missing": " ".join(said.missing), "extra": extra, "failed": failed, "rule": said.rule}
+        return rows, own | domain | {"warnings": BETWEEN.join(warnings)}
+
+    def _blank(self) -> Row:
+        """Return an image's row in which nothing is said but what the models were trained on."""
+        row: Row = dict.fromkeys(IMAGE_COLUMNS, "") | dict.fromkeys((*_STATED, *self.classifier.further_columns))
+        return row | {"domain_warning": self.classifier.domain_warning}
+
+
+def _study(view: View) -> str:
+    """Return what tells a patient's exams apart."""
+    return view.study or view.study_date
 
 
 def _stated(statement: Statement) -> Row:
@@ -124,12 +176,10 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None
     OutputError
         If the file cannot be written.
     """
-    rows = list(rows)
-    further = list(dict.fromkeys(name for row in rows for name in row if name not in columns))
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*columns, *further])
-    writer.writerows([[_cell(row.get(name)) for name in (*columns, *further)] for row in rows])
+    writer.writerow(columns)
+    writer.writerows([[_cell(row[name]) for name in columns] for row in rows])
     with open_output(path) as target:
         target.write(stream.getvalue().encode())
 

@@ -53,7 +53,7 @@ class ExamReport:
     missing
         Standard views that are not there.
     domain
-        What the model was trained on; empty where it does not say.
+        A warning: what the model was trained on.
     warnings
         What a reader should know of the exam.
     settings

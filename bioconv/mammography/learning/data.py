@@ -21,9 +21,12 @@ from bioconv.mammography.preparation import Preparation, prepare
 from bioconv.mammography.tables import Row, read_view_table
 from bioconv.mammography.views import View, read_pixels, read_view
 from bioconv.tables import Table, read_table
-from bioconv.training.splits import PARTS
+
+POSITIVE = ("1", "yes", "true", "positive", "malignant", "cancer")
+"""Answers that are taken for the positive one where nothing is said, whatever their case."""
 
 _SHOWN = 10
+_PARTS = ("train", "dev", "test")
 _MOST_CLASSES = 32
 _FULL = 65535  # prepared pixels are kept as whole numbers, of which this is 1
 
@@ -37,7 +40,7 @@ class Reading:
     label
         Column of the finding: two answers; where it is empty the image is left out of the finding's loss and scores.
     positive
-        The answer that scores speak for; None: `1`, else the last in alphabetical order.
+        The answer that scores speak for; None: the one of `POSITIVE`.
     also
         Further columns, each a head, with the weight of its loss.
     """
@@ -139,11 +142,24 @@ def read_data(table: Path, reading: Reading, preparation: Preparation) -> Classi
             bar.update()
     twice = [name for name, count in Counter(image.name for image in images).items() if count > 1]
     faults += [f"{table}: {name} is listed more than once; keep one line" for name in twice]
+    faults += _divided(images)
     if faults:
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         message = f"{len(faults)} of {len(rows)} images of {table} cannot be trained on:\n  "
         raise InputError(message + "\n  ".join(faults[:_SHOWN]) + more)
     return ClassificationData(tuple(images), objective, preparation)
+
+
+def _divided(images: Sequence[LabelledView]) -> list[str]:
+    """Say which women are in more than one group: parts made of groups would divide them."""
+    groups: dict[str, set[str]] = {}
+    for image in images:
+        groups.setdefault(image.view.patient, set()).add(image.group)
+    return [
+        f"patient {patient} is in the groups {', '.join(sorted(own))}; give all her images one group"
+        for patient, own in groups.items()
+        if len(own) > 1
+    ]
 
 
 def _prepared(row: Row, preparation: Preparation) -> tuple[View, NDArray[np.uint16]]:
@@ -160,11 +176,18 @@ def _prepared(row: Row, preparation: Preparation) -> tuple[View, NDArray[np.uint
 
 def _finding(cells: Table, reading: Reading) -> Head:
     found = sorted(set(cells.column(reading.label)) - {""})
-    positive = reading.positive or ("1" if "1" in found else found[-1] if found else "")
-    if len(found) != 2 or positive not in found:
-        message = f"{cells.source}: column {reading.label} has the answers {', '.join(found[:8]) or 'none'}: two are "
-        raise InputError(message + "expected, one of them --positive")
-    return Head(reading.label, (next(one for one in found if one != positive), positive))
+    said = f"{cells.source}: column {reading.label} has the answers {', '.join(found[:8]) or 'none'}"
+    if len(found) != 2:
+        message = f"{said}; two are expected, and empty cells where the answer is not known"
+        raise InputError(message)
+    known = [one for one in found if (one == reading.positive if reading.positive else one.lower() in POSITIVE)]
+    if len(known) != 1:
+        given = (
+            f"{reading.positive!r} is none of them" if reading.positive else "which one scores speak for is not said"
+        )
+        message = f"{said}: {given}; give --positive {found[0]} or --positive {found[1]}"
+        raise InputError(message)
+    return Head(reading.label, (next(one for one in found if one != known[0]), known[0]))
 
 
 def _head(cells: Table, name: str, weight: float) -> Head:
@@ -178,8 +201,8 @@ def _head(cells: Table, name: str, weight: float) -> Head:
 def _parts(cells: Table) -> list[str]:
     parts = cells.column("split") if "split" in cells.columns else [""] * len(cells)
     for part, line in zip(parts, cells.lines, strict=True):
-        if part not in ("", *PARTS):
-            message = f"{cells.source}, line {line}: split {part!r}; expected one of {', '.join(PARTS)}"
+        if part not in ("", *_PARTS):
+            message = f"{cells.source}, line {line}: split {part!r}; expected one of {', '.join(_PARTS)}"
             raise InputError(message)
     return parts
 

@@ -14,7 +14,7 @@ from torch import nn
 from bioconv.errors import InputError, ModelError
 from bioconv.evaluation import auroc
 from bioconv.images.augmentation import Augmentation
-from bioconv.mammography.decisions import RULES, Decisions, fit_decisions
+from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
 from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
 from bioconv.mammography.learning.leaks import check_copies
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
@@ -62,6 +62,10 @@ class ClassificationPlan:
     licence: str = ""
     citation: str = ""
 
+    def __post_init__(self) -> None:
+        for rule in self.rules:  # now, not after a night of training
+            check_rule(rule)
+
 
 @dataclass(frozen=True, eq=False)
 class ClassificationRun:
@@ -81,6 +85,8 @@ class ClassificationRun:
         Copies of images found within one part.
     unmatched
         What was not taken from the model to start from.
+    uncalibrated
+        Levels of which the model gives scores only, and why: a line each.
     """
 
     model: ModelFile
@@ -91,6 +97,7 @@ class ClassificationRun:
     run: Run
     copies: list[str]
     unmatched: Unmatched | None
+    uncalibrated: list[str]
 
 
 def make_classification_split(data: ClassificationData, seed: int) -> Split:
@@ -181,7 +188,8 @@ def train_classification(
     }
     facts = _facts(data, plan, split, decisions, metrics)
     model = to_model_file(network, _architecture(plan), data.objective, (data.preparation, normalisation), facts)
-    return ClassificationRun(model, network, split, metrics, scores, run, copies, unmatched)
+    uncalibrated = [_uncalibrated(level, scores["dev"][level]) for level in LEVELS if level not in decisions]
+    return ClassificationRun(model, network, split, metrics, scores, run, copies, unmatched, uncalibrated)
 
 
 def finding_scores(
@@ -194,6 +202,14 @@ def finding_scores(
             prepared = as_floats(image.pixels)[None, None]
             found.append(float(network(network_inputs(prepared, normalisation).to(device))[0, 0]))
     return np.array(found, np.float64)
+
+
+def _uncalibrated(level: str, dev: LevelScores) -> str:
+    positive, count = int(dev.labels.sum()), len(dev.labels)
+    why = f"ten of either are needed in dev, which has {positive} with the finding and {count - positive} without"
+    if min(positive, count - positive) >= FEWEST:
+        why = "its scores do not rise with the finding, or no threshold does what the first rule asks for"
+    return f"no probabilities and no thresholds of one {level}: {why}"
 
 
 def _check_parts(parts: dict[str, list[LabelledView]], data: ClassificationData) -> None:

@@ -93,6 +93,7 @@ def _report(
     notes = [
         RESEARCH_USE,
         "The part dev chose weights, calibration and thresholds, so its figures flatter; test is scored with them.",
+        *(f"{line[:1].upper()}{line[1:]}." for line in run.uncalibrated),
         *(f"Copies within one part: {line}" for line in run.copies),
     ]
     if run.unmatched is not None and run.unmatched.kept:
