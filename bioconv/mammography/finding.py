@@ -92,7 +92,8 @@ def _named_apart(
     views: Sequence[View], failures: Sequence[Failure], paths: Sequence[Path]
 ) -> tuple[list[View], list[Failure]]:
     """Name everything below the folder that holds all paths: the same name in two of them would be taken for one."""
-    above = os.path.commonpath([os.path.abspath(path.parent) for path in paths])  # noqa: PTH100 - links stay links
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    above = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100 - links stay links
 
     def below(path: Path) -> str:
         return Path(os.path.relpath(path, above)).as_posix()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError
+from bioconv.mammography.resampling import resize
 from bioconv.training.splits import Split
 
 SIDE = 32  # of the thumbnails that are compared
@@ -21,13 +22,7 @@ def thumbnail(pixels: NDArray[np.floating]) -> NDArray[np.float32]:
 
     Their product is the correlation of two images: blind to brightness, contrast, size and compression.
     """
-    rows, columns = (np.linspace(0, size, SIDE + 1).astype(int) for size in pixels.shape)
-    sums = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1))
-    sums[1:, 1:] = pixels.astype(np.float64).cumsum(0).cumsum(1)
-    low_y, low_x = rows[:-1], columns[:-1]
-    high_y, high_x = np.maximum(rows[1:], low_y + 1), np.maximum(columns[1:], low_x + 1)
-    box = sums[np.ix_(high_y, high_x)] - sums[np.ix_(low_y, high_x)] - sums[np.ix_(high_y, low_x)]
-    mean = (box + sums[np.ix_(low_y, low_x)]) / np.outer(high_y - low_y, high_x - low_x)
+    mean = resize(pixels, (SIDE, SIDE)).astype(np.float64)
     centred = (mean - mean.mean()).ravel()
     length = float(np.linalg.norm(centred))
     return np.asarray(centred / length if length > 0 else centred, np.float32)
@@ -72,7 +67,8 @@ def check_copies(
         (within if parts[0] == parts[1] else across).append(said)
     if across:
         more = f" and {len(across) - _SHOWN} more" if len(across) > _SHOWN else ""
-        message = f"{len(across)} pairs of images that are copies lie in different parts of the split: "
+        pairs = "1 pair" if len(across) == 1 else f"{len(across)} pairs"
+        message = f"{pairs} of images that are copies, but in different parts of the split: "
         message += f"{'; '.join(across[:_SHOWN])}{more}. Give them one group, or leave one out"
         raise InputError(message)
     return within
