@@ -168,7 +168,9 @@ class Batch:
             scored, prepared = self.classifier.score_pixels(pixels, heard)
             outputs: tuple[Output, ...] = ()
             if self.wanted.kinds():
-                outputs = self._pictures(view, draw_heat(pixels, prepared, self.classifier.heat_map(prepared)))
+                heat = self.classifier.heat_map(prepared)
+                outputs = self._pictures(view, draw_heat(pixels, prepared, heat))
+                record = replace(record, facts={**record.facts, "heat": heat.strength})
         except OutputError:
             raise
         except (BioconvError, OSError) as error:
