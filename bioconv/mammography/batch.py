@@ -201,10 +201,7 @@ class Batch:
     def _pictures(self, view: View, picture: Picture) -> tuple[Output, ...]:
         """Write the pictures that are wanted of an image."""
         written = []
-        for kind, folder, suffix, data in (
-            ("heat_map", HEAT_MAPS, ".png", lambda: to_png(picture)),
-            ("thumbnail", THUMBNAILS, ".jpg", lambda: to_jpeg(shrunk(picture, _THUMBNAIL))),
-        ):
+        for kind, folder, suffix in (("heat_map", HEAT_MAPS, ".png"), ("thumbnail", THUMBNAILS, ".jpg")):
             if kind in self.wanted.kinds():
                 path = self._place(view, self.output / folder, suffix)
                 try:
@@ -213,7 +210,7 @@ class Batch:
                     message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
                     raise OutputError(message) from error
                 with open_output(path) as stream:
-                    stream.write(data())
+                    stream.write(to_png(picture) if kind == "heat_map" else to_jpeg(shrunk(picture, _THUMBNAIL)))
                 written.append(self.manifest.output(path, kind))
         return tuple(written)
 

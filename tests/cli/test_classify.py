@@ -57,7 +57,9 @@ def exams(tmp_path):
     folder.mkdir()
     for _, views, _ in phantoms.women(300, 1):
         for view in views:
-            samples.write_mammogram(folder / f"{view.laterality}{view.view}.dcm", view.pixels, view.laterality, view.view)
+            samples.write_mammogram(
+                folder / f"{view.laterality}{view.view}.dcm", view.pixels, view.laterality, view.view
+            )
     (folder / "text.dcm").write_text("nothing of the sort")
     return folder
 
@@ -228,4 +230,4 @@ sys.exit(repr({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    assert "Exit codes: 0 done, 1 error, 2 usage, 3 some images failed, 4 none could be read." in run.stdout
+    assert "3 some images failed, 4 none could be" in run.stdout

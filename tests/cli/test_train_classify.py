@@ -60,7 +60,11 @@ def test_a_model_is_trained_tuned_and_used(pictures, tmp_path):
     report = (folder / "report.html").read_text()
     assert "Research use only, not a medical device." in report
     assert "No probabilities and no thresholds of one exam" in report
-    assert {row.split("\t")[1] for row in (folder / "split.tsv").read_text().splitlines()[2:]} == {"train", "dev", "test"}
+    assert {row.split("\t")[1] for row in (folder / "split.tsv").read_text().splitlines()[2:]} == {
+        "train",
+        "dev",
+        "test",
+    }
     quick = [word for word in QUICK if word not in ("--size", "64,48", "--width", "0.25")]
     run(pictures, "-o", tuned, "--from", first, "--freeze", "all-but-head", *quick, "--quiet")
     model = bioconv.load_model(tuned)

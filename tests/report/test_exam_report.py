@@ -31,7 +31,14 @@ def test_an_exam(tmp_path):
         missing=("L-CC",), domain="the model was trained on films", warnings=("one warning",), settings={"rule": "max"},
     )  # fmt: skip
     text = written(tmp_path / "exam.html", exam_report, facts)
-    for said in ("R-CC: score 1.500", "L-CC: missing", "missing views: L-CC", "trained on films", "one warning", "0.8750"):
+    for said in (
+        "R-CC: score 1.500",
+        "L-CC: missing",
+        "missing views: L-CC",
+        "trained on films",
+        "one warning",
+        "0.8750",
+    ):
         assert said in text
     assert text.count("<img ") == 1
     assert base64.b64encode(b"\xff\xd8picture").decode() in text
