@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
-import numpy as np
 from bioconv.datasets.mammography_phantom import synthetic_mammograms
 from PIL import Image
 

@@ -76,7 +76,7 @@ def test_thresholds_by_trying_every_cut(rows, level):
 
 def test_what_a_threshold_did_is_counted():
     for one in fit_decisions("breast", SCORES, LABELS).thresholds:
-        called = SCORES >= one.value
+        called = one.value <= SCORES
         assert one.sensitivity[0] == pytest.approx(called[LABELS == 1].mean())
         assert one.specificity[0] == pytest.approx((~called[LABELS == 0]).mean())
         assert one.sensitivity[1] <= one.sensitivity[0] <= one.sensitivity[2]

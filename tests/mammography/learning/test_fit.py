@@ -178,10 +178,8 @@ def test_rules_are_checked_before_training():
 
 def test_samples_are_functions_of_seed_epoch_and_place(data):
     normal = Normalisation(np.array([0.2]), np.array([0.3]))
-    make = (
-        lambda seed: ViewSamples(  # noqa: E731
-            data.images[:6], data.objective, normal, augmentation=AUGMENTATIONS["usual"], seed=seed
-        )
+    make = lambda seed: ViewSamples(
+        data.images[:6], data.objective, normal, augmentation=AUGMENTATIONS["usual"], seed=seed
     )
     first = make(1).batch(np.array([4, 0, 2]), 3)
     alone = make(1).batch(np.array([2]), 3)
