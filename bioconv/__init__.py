@@ -15,6 +15,7 @@ from bioconv.version import __version__
 if TYPE_CHECKING:
     from bioconv.families import load_model as load_model
     from bioconv.families import train as train
+    from bioconv.mammography.classify import classify as classify
     from bioconv.segmentation.segment import Failure as Failure
     from bioconv.segmentation.segment import segment as segment
     from bioconv.sequence.mutation_map import mutation_map as mutation_map
@@ -31,6 +32,7 @@ if (_checkout / "pyproject.toml").is_file():
 _PUBLIC = {
     "Failure": "bioconv.segmentation.segment",
     "TrainConfig": "bioconv.training.config",
+    "classify": "bioconv.mammography.classify",
     "load_model": "bioconv.families",
     "mutation_map": "bioconv.sequence.mutation_map",
     "predict": "bioconv.sequence.prediction",
@@ -44,6 +46,7 @@ __all__ = [
     "Failure",
     "TrainConfig",
     "__version__",
+    "classify",
     "load_model",
     "mutation_map",
     "predict",

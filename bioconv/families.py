@@ -15,6 +15,8 @@ from bioconv.training.config import TrainConfig
 from bioconv.zoo import resolve
 
 if TYPE_CHECKING:
+    from bioconv.mammography.learning.fit import ClassificationPlan, ClassificationRun
+    from bioconv.mammography.model import ClassificationModel
     from bioconv.segmentation.learning.fit import SegmentationPlan, SegmentationRun
     from bioconv.segmentation.model import SegmentationModel
     from bioconv.sequence.binding.fit import BindingRun
@@ -28,34 +30,36 @@ def train(
     output: str | PathLike[str] | None = None,
     init: str | PathLike[str] | None = None,
     config: TrainConfig | None = None,
-    recipe: Recipe | SegmentationPlan | None = None,
+    recipe: Recipe | SegmentationPlan | ClassificationPlan | None = None,
     **choices: Any,
-) -> BindingRun | SegmentationRun:
+) -> BindingRun | SegmentationRun | ClassificationRun:
     """Train a model.
 
     Parameters
     ----------
     family : str
-        `deepbind` or `segment`.
+        `deepbind`, `segment` or `classify`.
     data
         `deepbind`: the file that `bioconv train deepbind` takes, or what `read_binding` gave. `segment`: a table,
-        two folders (images, masks), or what `segmentation.data.read_data` gave.
+        two folders (images, masks), or what `segmentation.learning.data.read_data` gave. `classify`: a table, or what
+        `mammography.learning.data.read_data` gave.
     output : path, optional
         Where to write the model; its folder `NAME.run/` is put beside it.
     init : name or path, optional
         Model whose weights to start from.
     config : TrainConfig, optional
         How to train; default: the family's.
-    recipe : Recipe or SegmentationPlan, optional
+    recipe : Recipe, SegmentationPlan or ClassificationPlan, optional
         Network, sampling and the like; default: the family's, with the network of `init`.
     **choices
         `device` (`auto`), `name`, `licence`, `citation`; with `output` also `split_file`, `resume`, `events`. Of
         `deepbind` further fields of `BindingPlan` (`ranked`, `refit`, `published`) and, with `output`,
-        `search_count` and `reference`; of `segment` the fields of `segmentation.data.Reading`.
+        `search_count` and `reference`; of `segment` the fields of `segmentation.learning.data.Reading`; of `classify`
+        those of `mammography.learning.data.Reading`, and `preparation`.
 
     Returns
     -------
-    BindingRun or SegmentationRun
+    BindingRun, SegmentationRun or ClassificationRun
         `model` (the model file), `network`, `metrics`, `split`.
 
     Raises
@@ -69,11 +73,13 @@ def train(
         choices = {"name": Path(output).stem} | choices
     start = None if init is None else Path(resolve(fspath(init)))
     target = None if output is None else Path(output)
-    run: BindingRun | SegmentationRun = FAMILIES[family](data, target, start, config, recipe, choices)
+    run: BindingRun | SegmentationRun | ClassificationRun = FAMILIES[family](
+        data, target, start, config, recipe, choices
+    )
     return run
 
 
-def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel:
+def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel | ClassificationModel:
     """Open a model by name or file.
 
     Raises
@@ -82,7 +88,12 @@ def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel:
         If it is not known, not there, or no model.
     """
     path = Path(resolve(fspath(name)))
-    if _is_segmenter(path):
+    family = _family(path)
+    if family == "classify":
+        from bioconv.mammography.model import load_classification_model
+
+        return load_classification_model(path)
+    if family == "segment":
         from bioconv.segmentation.model import load_segmentation_model
 
         return load_segmentation_model(path)
@@ -135,7 +146,34 @@ def _train_segment(
     return train_to_file(data, plan, output, device=device, **of_files)
 
 
-FAMILIES: dict[str, Callable[..., Any]] = {"deepbind": _train_deepbind, "segment": _train_segment}
+def _train_classify(
+    data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
+) -> ClassificationRun:
+    from bioconv.mammography.learning.data import ClassificationData, Reading, read_data
+    from bioconv.mammography.learning.fit import ClassificationPlan, train_classification
+    from bioconv.mammography.learning.training_run import train_to_file
+    from bioconv.mammography.model import preparation_of
+
+    of_plan = _taken(choices, ("name", "licence", "citation", "domain"))
+    of_files = _taken(choices, _OF_FILES if output else ())
+    of_reading = _taken(choices, tuple(Reading.__dataclass_fields__))
+    preparation = choices.pop("preparation", None) or preparation_of(start)
+    device = _device(choices)
+    if not isinstance(data, ClassificationData):
+        data = read_data(Path(fspath(data)), Reading(**of_reading), preparation)
+    plan = replace(recipe or ClassificationPlan(), start=start, **of_plan)
+    if config is not None:
+        plan = replace(plan, config=config)
+    if output is None:
+        return train_classification(data, plan, device=device)
+    return train_to_file(data, plan, output, device=device, **of_files)
+
+
+FAMILIES: dict[str, Callable[..., Any]] = {
+    "deepbind": _train_deepbind,
+    "segment": _train_segment,
+    "classify": _train_classify,
+}
 _OF_FILES = ("split_file", "resume", "events")
 
 
@@ -152,11 +190,12 @@ def _device(choices: dict[str, Any]) -> str:
     return device
 
 
-def _is_segmenter(path: Path) -> bool:
-    from bioconv.models import SEGMENTERS
+def _family(path: Path) -> str:
+    from bioconv.models import CLASSIFIERS, SEGMENTERS
     from bioconv.models.model_file import read_model
 
     with path.open("rb") as stream:
         if stream.read(10) == b"# deepbind":
-            return False
-    return read_model(path).architecture in SEGMENTERS
+            return "deepbind"
+    architecture = read_model(path).architecture
+    return "classify" if architecture in CLASSIFIERS else "segment" if architecture in SEGMENTERS else "deepbind"

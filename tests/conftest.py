@@ -139,3 +139,40 @@ def spots() -> Callable[..., np.ndarray]:
         return image.astype(dtype)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mass_training(tmp_path_factory) -> tuple[object, object, Path]:
+    """Return a classifier trained on synthetic women with masses: its run, its data, and their folder."""
+    from tests.mammography import phantoms
+
+    folder = tmp_path_factory.mktemp("women")
+    return (*phantoms.train(folder), folder)
+
+
+@pytest.fixture(scope="session")
+def mass_model(mass_training, tmp_path_factory) -> Path:
+    """Return its model file."""
+    from bioconv.models.model_file import write_model
+
+    path = tmp_path_factory.mktemp("model") / "masses.safetensors"
+    write_model(path, mass_training[0].model)
+    return path
+
+
+@pytest.fixture(scope="session")
+def other_model(mass_training, tmp_path_factory) -> Path:
+    """Return a second model: its scores are others, and it reads images of another size; nothing is calibrated."""
+    from dataclasses import replace
+
+    from bioconv.models.model_file import write_model
+
+    file = mass_training[0].model
+    metadata = dict(file.metadata) | {"name": "other"}
+    metadata["classification"] = dict(metadata["classification"]) | {"decisions": [], "domain": ""}
+    preprocessing = dict(metadata["preprocessing"])
+    preprocessing["preparation"] = dict(preprocessing["preparation"]) | {"size": [48, 40]}
+    metadata["preprocessing"] = preprocessing
+    path = tmp_path_factory.mktemp("model") / "other.safetensors"
+    write_model(path, replace(file, metadata=metadata))
+    return path

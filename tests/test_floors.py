@@ -38,7 +38,7 @@ HEAVY = {
     "zarr": {"images"},
     "skimage": {"images", "segmentation"},
     "monai": {"models"},
-    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation"},
+    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography"},
 }
 """Heavy packages, and the rooms that may import them."""
 

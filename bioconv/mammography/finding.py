@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,8 @@ class Failure:
     path
         The file.
     name
-        The path below the folder that was searched, or as the table has it.
+        The path below the folder that was searched, or as the table has it; of several paths the one below the folder
+        that holds them all.
     reason
         Why, starting with the path or the table's line.
     """
@@ -71,6 +73,8 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
                 reason = str(error)
         if reason:
             failures.append(Failure(entry.path, entry.name, _placed(entry, reason)))
+    if len(paths) > 1:
+        views, failures = _named_apart(views, failures, [Path(path) for path in paths])
     return mark_copies(views), failures
 
 
@@ -82,6 +86,22 @@ def mark_copies(views: Sequence[View]) -> list[View]:
         original = first.setdefault(view.sop_uid, view.name) if view.sop_uid else view.name
         marked.append(replace(view, copy_of=original) if original != view.name else view)
     return marked
+
+
+def _named_apart(
+    views: Sequence[View], failures: Sequence[Failure], paths: Sequence[Path]
+) -> tuple[list[View], list[Failure]]:
+    """Name everything below the folder that holds all paths: the same name in two of them would be taken for one."""
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    above = os.path.commonpath([os.path.abspath(folder) for folder in folders])  # noqa: PTH100 - links stay links
+
+    def below(path: Path) -> str:
+        return Path(os.path.relpath(path, above)).as_posix()
+
+    return (
+        [replace(view, name=below(view.path)) for view in views],
+        [replace(failure, name=below(failure.path)) for failure in failures],
+    )
 
 
 def _rows(tables: Sequence[Path], failures: list[Failure]) -> list[Row]:

@@ -25,8 +25,8 @@ _PARTS = ("format", "architecture", "config", "metadata")
 # What may be said about a model. All optional here: an architecture asks for what it needs.
 METADATA = frozenset(
     {
-        "name", "preprocessing", "labels", "window", "spacing", "calibration", "segmentation", "training",
-        "metrics", "licence", "citation", "source", "bioconv",
+        "name", "preprocessing", "labels", "window", "spacing", "calibration", "segmentation", "classification",
+        "training", "metrics", "licence", "citation", "source", "bioconv",
     }
 )  # fmt: skip
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bioconv.errors import OptionError, OutputError
-from bioconv.training.distributed import is_first
+from bioconv.training.distributed import is_first, local_device, process_group
+from bioconv.training.splits import Split, read_split, write_split
 
 
 def run_folder(output: Path) -> Path:
@@ -36,6 +37,39 @@ def check_output(output: Path, *, resume: bool) -> None:
     if not resume and (folder / "split.tsv").exists():
         message = f"{folder} holds an earlier training; go on with --resume, take it away, or give another -o"
         raise OptionError(message)
+
+
+@contextmanager
+def begun_run(
+    output: Path, make_split: Callable[[], Split], *, split_file: str | Path | None, device: str, resume: bool
+) -> Iterator[Split]:
+    """Open the folder beside a model for a training, and write its split; under `torchrun` the processes meet here.
+
+    Parameters
+    ----------
+    make_split
+        Makes the split where there is none to follow.
+    split_file
+        A split to follow; None: the folder's on resuming, else a new one.
+
+    Raises
+    ------
+    OptionError, OutputError
+        As `check_output`.
+    InputError
+        If a split cannot be read or made.
+    """
+    first, folder = is_first(), run_folder(output)
+    if first:
+        check_output(output, resume=resume)
+    kept = folder / "split.tsv"
+    path = kept if resume and kept.exists() else split_file
+    split = make_split() if path is None else read_split(path)
+    # One group for all trainings: it can be joined only once.
+    with kept_if_begun(folder), process_group(local_device(device)):
+        if first:
+            write_split(kept, split)
+        yield split
 
 
 @contextmanager

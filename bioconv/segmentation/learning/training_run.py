@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,9 +26,9 @@ from bioconv.segmentation.learning.fit import (
 from bioconv.segmentation.learning.scoring import image_score, metric_name, worst_first
 from bioconv.segmentation.objective import Objective
 from bioconv.training.callbacks import standard_callbacks
-from bioconv.training.distributed import is_first, local_device, process_group
-from bioconv.training.run_folder import check_output, kept_if_begun, run_folder
-from bioconv.training.splits import PARTS, read_split, write_split
+from bioconv.training.distributed import is_first
+from bioconv.training.run_folder import begun_run, run_folder
+from bioconv.training.splits import PARTS
 from bioconv.version import __version__
 
 _WORST = 20
@@ -59,15 +60,8 @@ def train_to_file(
         As `train_segmentation`.
     """
     folder, first = run_folder(output), is_first()
-    if first:
-        check_output(output, resume=resume)
-    kept = folder / "split.tsv"
-    path = kept if resume and kept.exists() else split_file
-    split = make_segmentation_split(data, plan.config.seed) if path is None else read_split(path)
-    # One group for all of it: it can be joined only once.
-    with kept_if_begun(folder), process_group(local_device(device)):
-        if first:
-            write_split(kept, split)
+    made = partial(make_segmentation_split, data, plan.config.seed)
+    with begun_run(output, made, split_file=split_file, device=device, resume=resume) as split:
         run = train_segmentation(
             data,
             plan,

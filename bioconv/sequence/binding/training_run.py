@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from bioconv.sequence.binding.fit import (
 from bioconv.sequence.binding.run_report import run_report
 from bioconv.sequence.binding.side_by_side import can_stand_together
 from bioconv.training.callbacks import standard_callbacks
-from bioconv.training.distributed import is_first, local_device, process_group
-from bioconv.training.run_folder import check_output, kept_if_begun, run_folder
+from bioconv.training.distributed import is_first
+from bioconv.training.run_folder import begun_run, run_folder
 from bioconv.training.search import LogUniform, SearchSpace, SearchTable, Setting, Uniform, draw_settings, search
-from bioconv.training.splits import Split, read_split, write_split
+from bioconv.training.splits import Split
 
 _TOGETHER = 8  # settings trained at once
 _SPACE: SearchSpace = {
@@ -68,15 +69,9 @@ def train_to_file(
         As `train_binding`.
     """
     folder, first = run_folder(output), is_first()
-    if first:
-        check_output(output, resume=resume)
-    kept = folder / "split.tsv"
-    split = _split(data, plan, kept if resume and kept.exists() else split_file)
+    made = partial(make_binding_split, data, ranked=plan.ranked, seed=plan.config.seed)
     table = None
-    # One group for all trainings: it can be joined only once.
-    with kept_if_begun(folder), process_group(local_device(device)):
-        if first:
-            write_split(kept, split)
+    with begun_run(output, made, split_file=split_file, device=device, resume=resume) as split:
         if search_count and plan.published is None:
             plan, table = _searched(data, plan, split, folder, search_count, device)
         run = train_binding(
@@ -93,10 +88,6 @@ def train_to_file(
             facts = run_report(data, plan, run, table, {"command": command, "device": device}, reference)
             training_report(folder / "report.html", facts)
     return run
-
-
-def _split(data: BindingData, plan: BindingPlan, path: str | Path | None) -> Split:
-    return read_split(path) if path else make_binding_split(data, ranked=plan.ranked, seed=plan.config.seed)
 
 
 def _with(plan: BindingPlan, setting: Setting) -> BindingPlan:

@@ -1,0 +1,308 @@
+"""A batch of mammograms: each image by itself, what is done already left alone, then breasts, exams and pages.
+
+Identifiers in tables, pictures and pages are hashes; the salt lies beside the results, in a file only its owner can
+read. `manifest.jsonl` names the files and is not meant to leave the house.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bioconv.errors import BioconvError, OptionError, OutputError
+from bioconv.images.pictures import to_jpeg, to_png
+from bioconv.mammography.classifier import Classifier, ImageScore
+from bioconv.mammography.finding import Failure
+from bioconv.mammography.identifiers import Identifiers
+from bioconv.mammography.pictures import Picture, draw_heat, shrunk
+from bioconv.mammography.results import (
+    BREAST_COLUMNS,
+    EXAM_COLUMNS,
+    IMAGE_COLUMNS,
+    Inputs,
+    Tables,
+    make_tables,
+    write_table,
+)
+from bioconv.mammography.views import View, read_pixels
+from bioconv.manifest import DONE, FAILED, NAME, Manifest, Output, Record, file_hash
+from bioconv.outputs import open_output
+
+HEAT_MAPS, THUMBNAILS = "heat_maps", "thumbnails"
+_THUMBNAIL = 640
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which outputs are wanted beside the tables.
+
+    Parameters
+    ----------
+    heat_maps
+        PNG overlays on the original grid.
+    thumbnails
+        Small ones, for pages.
+    """
+
+    heat_maps: bool = True
+    thumbnails: bool = True
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of output that each image has."""
+        return [kind for kind, own in (("heat_map", self.heat_maps), ("thumbnail", self.thumbnails)) if own]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one input.
+
+    Parameters
+    ----------
+    name
+        Of the input, for messages.
+    scored
+        None: it failed, or is listed only.
+    view
+        None: it is no mammogram.
+    skipped
+        Whether the manifest proved it done before.
+    """
+
+    name: str
+    record: Record
+    scored: ImageScore | None = None
+    view: View | None = None
+    skipped: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be read."""
+        return self.record.status == FAILED
+
+
+class Batch:
+    """Mammograms to be classified into one folder.
+
+    Parameters
+    ----------
+    output
+        Folder of results; made if it is not there.
+    wanted
+        Which outputs.
+    identifiers
+        What stands for patients, studies and files in the results; None: they themselves.
+    overwrite
+        Whether what is done already is done again.
+    facts
+        For every record: command, device.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        output: Path,
+        *,
+        wanted: Wanted | None = None,
+        identifiers: Identifiers | None = None,
+        overwrite: bool = False,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        self.classifier, self.output, self.overwrite = classifier, output, overwrite
+        self.wanted, self.facts = wanted or Wanted(), facts or {}
+        self.identifiers = identifiers or Identifiers()
+        make_folder(output)
+        self.manifest = Manifest(output)
+        # Scores are kept in the models' order, and the first one draws the heat maps.
+        self._order = [model.hash for model in classifier.models]
+        self._models = {f"{n}. {model.name}": model.hash for n, model in enumerate(classifier.models, start=1)}
+
+    def run(self, views: Sequence[View], failures: Sequence[Failure]) -> Iterator[Outcome]:
+        """Classify views; yields what became of each input as soon as it is in the manifest.
+
+        Parameters
+        ----------
+        failures
+            Inputs that could not be read as mammograms: noted first.
+
+        Raises
+        ------
+        OutputError
+            If the results cannot be written; what was done by then is in the manifest.
+        """
+        for failure in _apart(failures, {view.name for view in views}):
+            record = replace(self._record(failure.name, failure.path), reason=failure.reason)
+            yield Outcome(failure.name, self._noted(record))
+        for view in views:
+            yield self._listed(view) if view.excluded else self._one(view)
+
+    def _listed(self, view: View) -> Outcome:
+        """Note an image that is not scored, if it is not noted yet."""
+        record = self._record(view.name, view.path)
+        record = replace(record, status=DONE, facts={**record.facts, "excluded": view.excluded})
+        known = self.manifest.records.get(view.name)
+        if known is not None and known.status == DONE and known.facts.get("excluded") == view.excluded:
+            return Outcome(view.name, known, view=view, skipped=True)
+        return Outcome(view.name, self._noted(record), view=view)
+
+    def _one(self, view: View) -> Outcome:
+        begin = time.monotonic()
+        record = self._record(view.name, view.path)
+        # An image of no clear side is turned by its header's; names of pictures come of the identifier.
+        settings = {"models": self._order, "id": self.identifiers.of(view.name), "laterality": view.laterality}
+        record = replace(record, settings=settings)
+        try:
+            record = replace(record, sha256=file_hash(view.path))
+            known = None if self.overwrite else self.manifest.proves(record, self.wanted.kinds())
+            if known is not None and (scored := _scored(view, known)) is not None:
+                return Outcome(view.name, known, scored, view, skipped=True)
+            pixels, heard = read_pixels(view)
+            scored, prepared = self.classifier.score_pixels(pixels, heard)
+            outputs: tuple[Output, ...] = ()
+            if self.wanted.kinds():
+                heat = self.classifier.heat_map(prepared)
+                outputs = self._pictures(view, draw_heat(pixels, prepared, heat))
+                record = replace(record, facts={**record.facts, "heat": heat.strength})
+        except OutputError:
+            raise
+        except (BioconvError, OSError) as error:
+            reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
+            return Outcome(view.name, self._noted(replace(record, reason=reason)), view=view)
+        facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
+        done = replace(
+            record, status=DONE, outputs=outputs, warnings=scored.warnings, facts=facts,
+            seconds=round(time.monotonic() - begin, 3),
+        )  # fmt: skip
+        return Outcome(view.name, self._noted(done), scored, view)
+
+    def _record(self, name: str, path: Path) -> Record:
+        """Return the record of an input of which nothing is known yet."""
+        facts = {**self.facts, "id": self.identifiers.of(name)}
+        return Record(name, str(path), FAILED, models=self._models, facts=facts)
+
+    def _noted(self, record: Record) -> Record:
+        """Write a record, and remove the pictures of an earlier one: they may go by another name."""
+        known = self.manifest.records.get(record.input)
+        kept = {output.path for output in record.outputs}
+        self.manifest.append(record)
+        for output in known.outputs if known is not None else ():
+            if output.path not in kept and ".." not in Path(output.path).parts:
+                (self.output / output.path).unlink(missing_ok=True)
+        return record
+
+    def _pictures(self, view: View, picture: Picture) -> tuple[Output, ...]:
+        """Write the pictures that are wanted of an image."""
+        written = []
+        for kind, folder, suffix in (("heat_map", HEAT_MAPS, ".png"), ("thumbnail", THUMBNAILS, ".jpg")):
+            if kind in self.wanted.kinds():
+                path = self._place(view, self.output / folder, suffix)
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
+                    raise OutputError(message) from error
+                with open_output(path) as stream:
+                    stream.write(to_png(picture) if kind == "heat_map" else to_jpeg(shrunk(picture, _THUMBNAIL)))
+                written.append(self.manifest.output(path, kind))
+        return tuple(written)
+
+    def _place(self, view: View, folder: Path, suffix: str) -> Path:
+        """Return where a picture goes: the tree of the inputs, where names are kept and lead nowhere else."""
+        name = self.identifiers.of(view.name)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            name = f"{Path(name).name}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return folder / f"{name}{suffix}"
+
+    def tables(self, outcomes: Sequence[Outcome]) -> Tables:
+        """Return the rows of all inputs."""
+        maps = {
+            one.view.path: own.path
+            for one in outcomes
+            for own in one.record.outputs
+            if one.view is not None and own.kind == "heat_map"
+        }
+        inputs = Inputs(
+            scored=[one.scored for one in outcomes if one.scored is not None],
+            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded],
+            unread=[(one.view, one.record.reason) for one in outcomes if one.failed and one.view is not None],
+            unknown=[
+                Failure(Path(one.record.source), one.name, one.record.reason)
+                for one in outcomes
+                if one.failed and one.view is None
+            ],
+        )
+        return make_tables(self.classifier, inputs, identifiers=self.identifiers, heat_maps=maps)
+
+    def write(self, tables: Tables) -> None:
+        """Write images.csv, breasts.csv and exams.csv.
+
+        Raises
+        ------
+        OutputError
+            If one cannot be written.
+        """
+        columns = (*IMAGE_COLUMNS, *self.classifier.further_columns)
+        write_table(self.output / "images.csv", columns, tables.images)
+        write_table(self.output / "breasts.csv", BREAST_COLUMNS, tables.breasts)
+        write_table(self.output / "exams.csv", EXAM_COLUMNS, tables.exams)
+
+
+def make_folder(output: Path) -> None:
+    """Make the folder of results.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    if output.exists() and not output.is_dir():
+        message = f"-o {output} is a file; give a folder"
+        raise OutputError(message)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make the folder {output}: {error.strerror}; give another -o"
+        raise OutputError(message) from error
+
+
+def check_folder(output: Path, paths: Sequence[Path], views: Sequence[View]) -> None:
+    """Refuse to put results among the images: a folder with a manifest is never read again.
+
+    Raises
+    ------
+    OptionError
+        If the folder is one that was given, or directly holds an image.
+    """
+    place = output.resolve()
+    folders = {path.resolve() for path in paths if path.is_dir()} | {view.path.resolve().parent for view in views}
+    if place in folders and not (place / NAME).is_file():
+        message = f"-o {output} holds images that are read; give a folder of its own"
+        raise OptionError(message)
+
+
+def _apart(failures: Sequence[Failure], taken: set[str]) -> Iterator[Failure]:
+    """Yield failures under names of their own, so that a record never takes the place of another's."""
+    for failure in failures:
+        name, number = failure.name or failure.path.name, 1
+        while name in taken:
+            number += 1
+            name = f"{failure.name or failure.path.name} ({number})"
+        taken.add(name)
+        yield replace(failure, name=name)
+
+
+def _scored(view: View, record: Record) -> ImageScore | None:
+    """Return what a record says was found, None if it does not say."""
+    try:
+        scores = tuple(float(one) for one in record.facts["scores"])
+        return ImageScore(view, scores, dict(record.facts["answers"]), tuple(record.warnings))
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,294 @@
+"""From labelled views to a model file: split, training, calibration, thresholds, scores of held-out women."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bioconv.errors import InputError, ModelError
+from bioconv.evaluation import auroc
+from bioconv.images.augmentation import Augmentation
+from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
+from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
+from bioconv.mammography.learning.leaks import check_copies
+from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
+from bioconv.mammography.learning.samples import ViewSamples
+from bioconv.mammography.learning.scoring import Figures, LevelScores, score_levels, summarise
+from bioconv.mammography.model import network_inputs, to_model_file
+from bioconv.models import CLASSIFIERS
+from bioconv.models.building import build_network
+from bioconv.models.model_file import ModelFile, read_model
+from bioconv.training import Run, TrainConfig, Trainer
+from bioconv.training.callbacks import Callback
+from bioconv.training.finetune import Unmatched, load_matching
+from bioconv.training.normalisation import Normalisation, fit_normalisation
+from bioconv.training.splits import Split, check_split, make_split
+from bioconv.version import __version__
+
+_HELD_OUT = 0.2
+
+
+@dataclass(frozen=True)
+class ClassificationPlan:
+    """How a classifier is made.
+
+    Parameters
+    ----------
+    architecture, network
+        Name of the architecture, and hyper-parameters other than inputs and outputs.
+    start
+        Model file to start from: its architecture and hyper-parameters count, and its normalisation; of its weights
+        those that fit.
+    rules
+        How thresholds are chosen; the first is the usual one.
+    domain
+        What was trained on, in words: every later result warns with it.
+    """
+
+    architecture: str = "residual"
+    network: dict[str, Any] = field(default_factory=dict)
+    augmentation: Augmentation = AUGMENTATIONS["usual"]
+    config: TrainConfig = DEFAULTS
+    start: Path | None = None
+    rules: tuple[str, ...] = RULES
+    domain: str = ""
+    name: str = "model"
+    licence: str = ""
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:  # now, not after a night of training
+            check_rule(rule)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationRun:
+    """A classifier and how it came about.
+
+    Parameters
+    ----------
+    model
+        What is written to the model file.
+    network
+        The same weights as a network.
+    metrics
+        Part to level to figures: on `dev` they flatter, on `test` they do not.
+    scores
+        Part to level to scores, labels and patients.
+    copies
+        Copies of images found within one part.
+    unmatched
+        What was not taken from the model to start from.
+    uncalibrated
+        Levels of which the model gives scores only, and why: a line each.
+    """
+
+    model: ModelFile
+    network: nn.Module
+    split: Split
+    metrics: dict[str, dict[str, Figures]]
+    scores: dict[str, dict[str, LevelScores]]
+    run: Run
+    copies: list[str]
+    unmatched: Unmatched | None
+    uncalibrated: list[str]
+
+
+def make_classification_split(data: ClassificationData, seed: int) -> Split:
+    """Divide images into `train` and `dev`: as the table says, else at random; women whole, findings evenly.
+
+    Raises
+    ------
+    InputError
+        If the table names a part for some images only.
+    """
+    names, groups = data.names, [image.group for image in data.images]
+    given = [image for image in data.images if image.part]
+    if given and len(given) < len(names):
+        message = f"the column split is empty for {len(names) - len(given)} images; fill it, or leave it out"
+        raise InputError(message)
+    if given:
+        parts = {image.name: image.part for image in data.images}
+        return Split(parts, dict(zip(names, groups, strict=True)), "as the table says")
+    labels = [image.answers[data.objective.heads[0].name] for image in data.images]
+    return make_split(
+        names, labels=labels, groups=groups, fractions={"train": 1 - _HELD_OUT, "dev": _HELD_OUT}, seed=seed
+    )
+
+
+def train_classification(
+    data: ClassificationData,
+    plan: ClassificationPlan,
+    *,
+    split: Split | None = None,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    device: str = "cpu",
+    resume: bool = False,
+) -> ClassificationRun:
+    """Train a classifier.
+
+    Parameters
+    ----------
+    split
+        Names to `train`, `dev` and perhaps `test`; None: `make_classification_split`. `test` is scored once, at the
+        end, with calibration and thresholds from `dev`.
+    folder
+        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+
+    Raises
+    ------
+    InputError
+        If the split does not fit the data, or one woman or copies of one image are in two parts.
+    ModelError
+        If the model to start from does not fit.
+    TrainingError, TrainingInterrupted
+        As `Trainer.fit`.
+    """
+    split = make_classification_split(data, plan.config.seed) if split is None else split
+    check_split(split, groups={image.name: image.group for image in data.images})
+    copies = check_copies(split, data.names, data.thumbnails)
+    parts = {part: data.of(split.names(part)) for part in ("train", "dev", "test")}
+    _check_parts(parts, data)
+    normalisation, network, unmatched = _begin(parts["train"], data, plan, split)
+    samples = ViewSamples(
+        parts["train"], data.objective, normalisation, augmentation=plan.augmentation, seed=plan.config.seed
+    )
+    trainer = Trainer(
+        network,
+        samples,
+        plan.config,
+        loss=data.objective.loss(plan.config),
+        validate=lambda model: _validate(model, parts["dev"], normalisation, data),
+        folder=folder,
+        callbacks=callbacks,
+        device=device,
+    )
+    run = trainer.fit(resume=resume)
+    network = network.to("cpu").eval()
+    scores = {
+        part: score_levels(images, finding_scores(network, images, normalisation), data.objective.heads[0])
+        for part, images in parts.items()
+        if images and part != "train"
+    }
+    decisions = {
+        level: one
+        for level, own in scores["dev"].items()
+        if (one := fit_decisions(level, own.scores, own.labels, rules=plan.rules)) is not None
+    }
+    metrics = {
+        part: {level: summarise(own, decisions.get(level)) for level, own in levels.items()}
+        for part, levels in scores.items()
+    }
+    facts = _facts(data, plan, split, decisions, metrics)
+    model = to_model_file(network, _architecture(plan), data.objective, (data.preparation, normalisation), facts)
+    uncalibrated = [_uncalibrated(level, scores["dev"][level]) for level in LEVELS if level not in decisions]
+    return ClassificationRun(model, network, split, metrics, scores, run, copies, unmatched, uncalibrated)
+
+
+def finding_scores(
+    network: nn.Module, images: Sequence[LabelledView], normalisation: Normalisation
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the logit of the finding of each image, (n,), one image at a time."""
+    device, found = next(network.parameters()).device, []
+    with torch.inference_mode():
+        for image in images:
+            prepared = as_floats(image.pixels)[None, None]
+            found.append(float(network(network_inputs(prepared, normalisation).to(device))[0, 0]))
+    return np.array(found, np.float64)
+
+
+def _uncalibrated(level: str, dev: LevelScores) -> str:
+    positive, count = int(dev.labels.sum()), len(dev.labels)
+    why = f"ten of either are needed in dev, which has {positive} with the finding and {count - positive} without"
+    if min(positive, count - positive) >= FEWEST:
+        why = "its scores do not rise with the finding, or no threshold does what the first rule asks for"
+    return f"no probabilities and no thresholds of one {level}: {why}"
+
+
+def _check_parts(parts: dict[str, list[LabelledView]], data: ClassificationData) -> None:
+    head = data.objective.heads[0]
+    for part in ("train", "dev"):
+        there = {image.answers[head.name] for image in parts[part]} - {""}
+        if there != set(head.classes):
+            count = len(parts[part])
+            message = f"the part {part} has {count} images with {head.name} {', '.join(sorted(there)) or 'nothing'}: "
+            raise InputError(message + f"both {head.classes[0]} and {head.classes[1]} are needed there")
+
+
+def _architecture(plan: ClassificationPlan) -> str:
+    return plan.architecture if plan.start is None else read_model(plan.start).architecture
+
+
+def _begin(
+    train: list[LabelledView], data: ClassificationData, plan: ClassificationPlan, split: Split
+) -> tuple[Normalisation, nn.Module, Unmatched | None]:
+    """Return normalisation and network to begin with; the global random numbers stay as they were."""
+    architecture, config = plan.architecture, dict(plan.network)
+    file = None if plan.start is None else read_model(plan.start)
+    if file is None:
+        normalisation = fit_normalisation(split, ((image.name, as_floats(image.pixels)[None]) for image in train))
+    else:
+        if file.architecture not in CLASSIFIERS:
+            message = f"--from {plan.start}: {file.architecture!r} does not classify images"
+            raise ModelError(message)
+        architecture, config = file.architecture, dict(file.config) | config
+        normalisation = Normalisation.from_json(file.metadata.get("preprocessing", {}).get("normalisation", {}))
+    config |= {"channels_in": len(normalisation.mean), "outputs": data.objective.outputs}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.config.seed)
+        network = build_network(architecture, config)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return normalisation, network, None if file is None else load_matching(network, file.tensors)
+
+
+def _validate(
+    network: nn.Module, images: list[LabelledView], normalisation: Normalisation, data: ClassificationData
+) -> dict[str, float]:
+    head = data.objective.heads[0]
+    known = [image for image in images if image.answers[head.name]]
+    labels = [image.answers[head.name] == head.classes[1] for image in known]
+    return {"auroc": auroc(finding_scores(network, known, normalisation), labels)}
+
+
+def _facts(
+    data: ClassificationData,
+    plan: ClassificationPlan,
+    split: Split,
+    decisions: dict[str, Decisions],
+    metrics: dict[str, dict[str, Figures]],
+) -> dict[str, Any]:
+    """Return the metadata of the model file."""
+    counts = {part: len(split.names(part)) for part in sorted(set(split.parts.values()))}
+    training: dict[str, Any] = {
+        "data": data_hash(data),
+        "split": counts | {"made": split.made},
+        "augmentation": asdict(plan.augmentation),
+        "config": plan.config.to_json(),
+        "threads": torch.get_num_threads(),
+    }
+    if plan.start is not None:
+        training["started_from"] = plan.start.name
+    said = {"licence": plan.licence, "citation": plan.citation}
+    return {
+        "name": plan.name,
+        "classification": {
+            "decisions": [one.to_json() for one in decisions.values()],
+            "domain": plan.domain,
+        },
+        "training": training,
+        "metrics": {
+            f"{part} {level} {name}": [value.value, value.low, value.high]
+            for part, levels in metrics.items()
+            for level, own in levels.items()
+            for name, value in own.items()
+        },
+        "bioconv": __version__,
+        **{name: value for name, value in said.items() if value},
+    }

@@ -1,0 +1,209 @@
+"""`bioconv classify`: scores of mammograms, breasts and exams."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
+
+from bioconv import runtime
+from bioconv.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bioconv.mammography.batch import Batch, Outcome
+    from bioconv.mammography.classifier import Classifier
+    from bioconv.mammography.finding import Failure
+    from bioconv.mammography.views import View
+
+
+@click.command(
+    name="classify", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some images failed, 4 none could be read."
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("-o", "--output", metavar="FOLDER", help="Results go here. Default: exams/ gives exams-classified/.")
+@click.option(
+    "--model", multiple=True, metavar="NAME|FILE",
+    help="A file, or a name of `bioconv models list`; several are averaged. There is no default.",
+)  # fmt: skip
+@click.option("--threshold", metavar="RULE", help="Use the model's threshold of this rule, e.g. sensitivity=0.9.")
+@click.option(
+    "--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+    help="Share of positive images, breasts, exams that probabilities hold for.  [that of the validation data]",
+)  # fmt: skip
+@click.option(
+    "--views-rule", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
+    help="How a breast's score comes of its views.",
+)  # fmt: skip
+@click.option(
+    "--breasts-rule", type=click.Choice(["max", "mean"]), default="max", show_default=True,
+    help="How an exam's score comes of its breasts.",
+)  # fmt: skip
+@click.option("--heat-maps/--no-heat-maps", default=True, help="Grad-CAM overlays as PNG.  [on]")
+@click.option("--report/--no-report", default=True, help="report.html and a page per exam.  [on]")
+@click.option("--keep-ids", is_flag=True, help="Write patients, studies and file names as they are, not as hashes.")
+@click.option(
+    "--salt", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Salt of the hashes (hexadecimal). Default: identifiers.salt in the results, made with the first run.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Take raw data (For Processing) too; no model was trained on them.")
+@click.option("--overwrite", is_flag=True, help="Do again what the manifest says is done.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, with names as they are; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the exams as JSON.")
+@device_option
+@failures_option
+@events_option
+@log_options
+@click.pass_context
+def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
+    """Classify mammograms: DICOM files and folders, or a table of pictures. Research use only, not a medical device.
+
+    A table (CSV or TSV) has the columns path (relative to it), patient, laterality and view, and, if wanted, study,
+    label and group.
+
+    Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl. A file that cannot be read is named
+    and the others go on; what the manifest proves done is not done again.
+    """
+    if not given["model"]:
+        raise click.UsageError(_models_said())
+    from bioconv.mammography.batch import check_folder
+    from bioconv.mammography.finding import find_views
+
+    wanted = [Path(path) for path in paths]
+    output = Path(given["output"]) if given["output"] else _default_output(wanted)
+    classifier = None if given["dry_run"] else _classifier(given)  # before a large folder is searched
+    views, bad = find_views(wanted, force=given["force"])
+    failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
+    if not views:
+        for one in bad:
+            with failures.guard(str(one.path)):
+                raise InputError(one.reason)
+        if not bad:
+            runtime.logger.error("no mammograms in %s", ", ".join(paths))
+        context.exit(4)
+    if classifier is None:
+        context.exit(_show_plan(views, bad, failures))
+    check_folder(output, wanted, views)
+    runtime.logger.info("Research use only, not a medical device.")
+    for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
+        runtime.logger.warning("%s", warning)
+    runtime.logger.info("results go to %s", output)
+    context.exit(_run(classifier, (views, bad), output, (given, failures)))
+
+
+def _models_said() -> str:
+    from bioconv.zoo.registry import models
+
+    names = [model.name for model in models().values() if model.task == "classify"]
+    listed = ", ".join(names) or "none is shipped; train one with `bioconv train classify`"
+    return f"--model is needed: no classifier is chosen by itself. Known: {listed}"
+
+
+def _default_output(paths: Sequence[Path]) -> Path:
+    """Return the folder beside the one input, or in the folder that holds them all."""
+    places = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 - a link stays beside its own folder
+    if len(places) > 1:
+        return Path(os.path.commonpath([place.parent for place in places])) / "classified"
+    (place,) = places
+    return place.with_name(f"{place.name.partition('.')[0] if place.is_file() else place.name}-classified")
+
+
+def _classifier(given: dict[str, Any]) -> Classifier:
+    from bioconv.mammography.classifier import Choices, Classifier
+    from bioconv.mammography.exams import Rule
+    from bioconv.mammography.model import load_classification_model
+    from bioconv.zoo import resolve
+
+    runtime.set_torch_threads()
+    device = runtime.device_name(given["device"])
+    models = [load_classification_model(resolve(name), device=device) for name in given["model"]]
+    rule = Rule(given["views_rule"], given["breasts_rule"])
+    return Classifier(models, Choices(given["threshold"], given["prevalence"], rule))
+
+
+def _run(
+    classifier: Classifier,
+    found: tuple[list[View], list[Failure]],
+    output: Path,
+    how: tuple[dict[str, Any], Failures],
+) -> int:
+    from bioconv.mammography.batch import Batch, Wanted, make_folder
+    from bioconv.mammography.identifiers import Identifiers, kept_salt, read_salt
+
+    given, failures = how
+    make_folder(output)
+    salt = None
+    if not given["keep_ids"]:
+        salt = read_salt(Path(given["salt"])) if given["salt"] else kept_salt(output)
+    facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": str(runtime.device_name(given["device"]))}
+    batch = Batch(
+        classifier,
+        output,
+        wanted=Wanted(heat_maps=given["heat_maps"], thumbnails=given["report"]),
+        identifiers=Identifiers(salt),
+        overwrite=given["overwrite"],
+        facts=facts,
+    )
+    views, bad = found
+    outcomes = []
+    with runtime.progress(len(views) + len(bad), "classifying", unit="image") as bar:
+        for outcome in batch.run(views, bad):
+            with failures.guard(outcome.name):
+                _say(outcome)
+            outcomes.append(outcome)
+            bar.update()
+    _finish(batch, outcomes, given)
+    return failures.exit_code
+
+
+def _say(outcome: Outcome) -> None:
+    """Say what became of an image, where no bar does; raise what failed."""
+    if outcome.failed:
+        raise InputError(outcome.record.reason)
+    if runtime.shows_progress():
+        return
+    if outcome.scored is None:
+        runtime.logger.info("%s: listed, not scored: %s", outcome.name, outcome.record.facts.get("excluded"))
+    else:
+        score = sum(outcome.scored.scores) / len(outcome.scored.scores)
+        how = "done before" if outcome.skipped else f"{outcome.record.seconds:.1f} s"
+        runtime.logger.info("%s: score %.3f, %s", outcome.name, score, how)
+
+
+def _finish(batch: Batch, outcomes: Sequence[Outcome], given: dict[str, Any]) -> None:
+    """Write what is about the batch as a whole."""
+    tables = batch.tables(outcomes)
+    batch.write(tables)
+    if given["report"]:
+        from bioconv.mammography.pages import write_pages
+
+        write_pages(batch, outcomes, tables)
+    failed = sum(one.failed for one in outcomes)
+    before = sum(one.skipped for one in outcomes)
+    said = "%s images scored, %s listed only, %s failed, %s done before; %s exams; results in %s"
+    scored = sum(one.scored is not None for one in outcomes)
+    listed = len(outcomes) - scored - failed
+    runtime.logger.info(said, scored, listed, failed, before, len(tables.exams), batch.output)
+    if given["as_json"]:
+        counts: dict[str, Any] = {"scored": scored, "listed": listed, "failed": failed, "done_before": before}
+        counts["output"] = str(batch.output)
+        click.echo(json.dumps({**counts, "exams": tables.exams, "breasts": tables.breasts}, indent=2))
+
+
+def _show_plan(views: Sequence[View], bad: Sequence[Failure], failures: Failures) -> int:
+    """Print what would be done; return the exit code it would end with, as far as the files' heads tell."""
+    click.echo("file\tpatient\tstudy\tlaterality\tview\tstatus")
+    for view in views:
+        status = f"listed: {view.excluded}" if view.excluded else "scored"
+        click.echo("\t".join([view.name, view.patient, view.study, view.laterality, view.view, status]))
+    for one in bad:
+        with failures.guard(str(one.path)):
+            raise InputError(one.reason)
+    return failures.exit_code

@@ -1,0 +1,178 @@
+"""`bioconv train classify`: findings on mammograms, and other yes-or-no questions about images."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
+from bioconv.cli.train_options import recipe_options
+
+from bioconv import runtime
+from bioconv.errors import InputError, OptionError
+from bioconv.mammography.learning.recipe import DEFAULTS
+
+if TYPE_CHECKING:
+    from bioconv.mammography.learning.fit import ClassificationPlan, ClassificationRun
+    from bioconv.mammography.preparation import Preparation
+
+_CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 interrupted (go on with --resume)."
+
+
+def _size(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        height, width = (int(word) for word in text.split(","))
+        if min(height, width) < 1:
+            raise ValueError
+    except ValueError as error:
+        message = f"{text!r} is no size; give HEIGHT,WIDTH in pixels, such as 512,384"
+        raise click.BadParameter(message) from error
+    return height, width
+
+
+@click.command(name="classify", epilog=_CODES)
+@click.argument("table", metavar="TABLE.csv")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option("--label", default="label", show_default=True, metavar="COLUMN", help="The finding: two answers.")
+@click.option(
+    "--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, yes, positive, malignant, ...]"
+)
+@click.option(
+    "--also", multiple=True, metavar="COLUMN[:WEIGHT]", help="Learn this column too, by a head of its own; repeatable."
+)
+@click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model; see also --freeze.")
+@click.option("--architecture", metavar="NAME", help="See docs/networks.md.  [residual, else that of --from]")
+@click.option("--width", type=click.FloatRange(min=0, min_open=True), help="Factor on the network's channels.  [1]")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of the features dropped.")
+@click.option("--size", callback=_size, metavar="HEIGHT,WIDTH", help="Pixels of a prepared image.")
+@click.option("--whole", is_flag=True, help="Images are used as they are: no breast is looked for, nothing mirrored.")
+@click.option(
+    "--augment", type=click.Choice(["usual", "none"]), default="usual", show_default=True, help="Random changes."
+)
+@click.option(
+    "--threshold", "rules", multiple=True, metavar="RULE",
+    help="youden, sensitivity=X or specificity=X, chosen on dev; the first is the usual one.",
+)  # fmt: skip
+@click.option(
+    "--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates."
+)
+@click.option("--domain", default="", metavar="TEXT", help="What was trained on; every later result warns with it.")
+@click.option("--name", help="Name of the model.  [that of the file]")
+@click.option("--licence", default="", help="Of the model, noted in it.")
+@click.option("--citation", default="", help="Of the data, noted in the model.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@events_option
+@device_option
+@threads_option
+@recipe_options(DEFAULTS)
+@log_options
+@click.pass_context
+def command(context: click.Context, /, table: str, output: str, settings: dict[str, Any], **given: Any) -> None:
+    """Train a classifier on the images of TABLE: research use only.
+
+    The table (CSV or TSV) has columns path (relative to it), patient, laterality, view and label, and, if wanted,
+    study, group (never divided; else the patient) and split (train, dev, test).
+
+    The part dev chooses weights, calibration and thresholds; test is scored with them, once.
+    """
+    from bioconv.mammography.learning.data import read_data
+    from bioconv.mammography.learning.training_run import train_to_file
+    from bioconv.training.distributed import is_first
+    from bioconv.training.run_folder import check_output
+
+    check_paths((table, given["split_file"], given["start"]), {"-o": output, "--events": given["events"]})
+    if is_first():
+        check_output(Path(output), resume=given["resume"])
+    else:
+        runtime.show_log(quiet=True)
+    runtime.set_torch_threads(given["threads"])
+    start = _start(given["start"])
+    if start is not None and given["architecture"] is not None:
+        message = "--architecture is that of the model of --from; leave it out"
+        raise OptionError(message)
+    reading, plan = _reading(given), _plan(Path(output), settings, given, start)  # before images are read
+    try:
+        data = read_data(Path(table), reading, _preparation(given, start))
+    except InputError as error:
+        runtime.logger.error("%s", error)
+        context.exit(4)
+    run = train_to_file(
+        data,
+        plan,
+        Path(output),
+        split_file=given["split_file"],
+        device=runtime.device_name(given["device"]),
+        resume=given["resume"],
+        events=given["events"],
+        command=shlex.join(["bioconv", *sys.argv[1:]]),
+    )
+    _say(run, output)
+
+
+def _start(name: str | None) -> Path | None:
+    from bioconv.zoo import resolve
+
+    return Path(resolve(name)) if name else None
+
+
+def _reading(given: dict[str, Any]) -> Any:
+    from bioconv.mammography.learning.data import Reading
+
+    also = []
+    for text in given["also"]:
+        column, _, weight = text.partition(":")
+        try:
+            also.append((column, float(weight or 1)))
+        except ValueError as error:
+            message = f"--also {text!r}: give COLUMN or COLUMN:WEIGHT, such as density:0.3"
+            raise OptionError(message) from error
+    return Reading(label=given["label"], positive=given["positive"], also=tuple(also))
+
+
+def _preparation(given: dict[str, Any], start: Path | None) -> Preparation:
+    """Return how images are prepared: as the model to start from has it, changed by what was given."""
+    from dataclasses import replace
+
+    from bioconv.mammography.model import preparation_of
+
+    changed: dict[str, Any] = {} if given["size"] is None else {"size": given["size"]}
+    changed |= {"crop": False, "side": "as-is", "background": "keep"} if given["whole"] else {}
+    return replace(preparation_of(start), **changed)
+
+
+def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: Path | None) -> ClassificationPlan:
+    from bioconv.mammography.decisions import RULES
+    from bioconv.mammography.learning.fit import ClassificationPlan
+    from bioconv.mammography.learning.recipe import AUGMENTATIONS
+    from bioconv.training.config_file import complete_config
+
+    if not (given["name"] or output.stem).isprintable():
+        message = f"the model's name is {given['name'] or output.stem!r}: leave out tabs and line ends"
+        raise OptionError(message)
+    return ClassificationPlan(
+        architecture=given["architecture"] or "residual",
+        network={name: given[name] for name in ("width", "dropout") if given[name] is not None},
+        augmentation=AUGMENTATIONS[given["augment"]],
+        config=complete_config(DEFAULTS.to_json(), settings),
+        start=start,
+        rules=given["rules"] or RULES,
+        domain=given["domain"],
+        name=given["name"] or output.stem,
+        licence=given["licence"],
+        citation=given["citation"],
+    )
+
+
+def _say(run: ClassificationRun, output: str) -> None:
+    for part, levels in run.metrics.items():
+        for level, own in levels.items():
+            said = ", ".join(f"{name} {one.value:.3f} ({one.low:.3f} to {one.high:.3f})" for name, one in own.items())
+            runtime.logger.info("%s, %s: %s", part, level, said or "too few of one answer")
+    for line in run.uncalibrated:
+        runtime.logger.warning("%s", line)
+    runtime.logger.info("wrote %s; report: %s", output, Path(output).with_suffix(".run") / "report.html")

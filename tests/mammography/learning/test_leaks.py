@@ -1,0 +1,99 @@
+"""Copies of an image, whatever became of it on the way; and women who only look alike."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from bioconv.datasets.mammography_phantom import synthetic_mammograms
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bioconv.errors import InputError
+from bioconv.mammography.learning.leaks import ALIKE, SIDE, check_copies, copies, thumbnail
+from bioconv.training.splits import Split
+
+PHANTOMS = [view.pixels for seed in range(12) for view in synthetic_mammograms(seed, shape=(192, 160), marker=False)]
+FIRST = PHANTOMS[0]
+
+
+def alike(one, other):
+    return max((value for *_, value in copies(np.stack([thumbnail(one), thumbnail(other)]), alike=-2)), default=0)
+
+
+def jpeg(pixels, quality=60):
+    stream = io.BytesIO()
+    Image.fromarray(np.uint8(pixels * 255)).save(stream, "JPEG", quality=quality)
+    return np.asarray(Image.open(stream), np.float32) / 255
+
+
+def test_a_thumbnail_is_the_mean_of_boxes():
+    pixels = np.random.default_rng(0).random((96, 160))
+    mean = pixels.reshape(SIDE, 3, SIDE, 5).mean((1, 3))
+    expected = (mean - mean.mean()).ravel()
+    np.testing.assert_allclose(thumbnail(pixels), expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_products_are_correlations():
+    one, other = PHANTOMS[1], PHANTOMS[5]
+    boxes = [own[: 192 // SIDE * SIDE].reshape(SIDE, 6, SIDE, 5).mean((1, 3)).ravel() for own in (one, other)]
+    assert float(thumbnail(one) @ thumbnail(other)) == pytest.approx(np.corrcoef(boxes)[0, 1], abs=1e-5)
+
+
+@given(st.floats(0.05, 20), st.floats(-5, 5))
+def test_gain_and_offset_do_not_matter(gain, offset):
+    np.testing.assert_allclose(thumbnail(FIRST * gain + offset), thumbnail(FIRST), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(FIRST[:, ::-1], id="mirrored"),
+        pytest.param(np.kron(FIRST, np.ones((2, 2))), id="twice as large"),
+        pytest.param(FIRST.reshape(96, 2, 80, 2).mean((1, 3)), id="half as large"),
+        pytest.param(jpeg(FIRST), id="JPEG"),
+        pytest.param(jpeg(FIRST[:, ::-1] * 0.7 + 0.1, 80), id="mirrored, darker, JPEG"),
+        pytest.param(np.round(FIRST * 255) / 255, id="8 bits"),
+    ],
+)
+def test_copies_are_found(changed):
+    assert alike(FIRST, changed) >= ALIKE
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (50, 33), (100, 90)])
+def test_mirrored_images_of_any_size(shape):
+    """Boxes that do not lie alike from both sides would tell a mirrored image from its original."""
+    pixels = np.random.default_rng(2).random(shape)
+    assert alike(pixels, pixels[:, ::-1]) == pytest.approx(1, abs=1e-5)
+
+
+def test_different_views_are_no_copies():
+    assert not list(copies(np.stack([thumbnail(pixels) for pixels in PHANTOMS])))
+
+
+def test_pairs_come_once_and_an_empty_image_is_nobodys_copy():
+    images = [FIRST, PHANTOMS[1], FIRST[:, ::-1], np.zeros((64, 64)), np.zeros((64, 64))]
+    found = [(one, other) for one, other, _ in copies(np.stack([thumbnail(own) for own in images]))]
+    assert found == [(0, 2)]
+    assert np.isfinite(thumbnail(np.ones((3, 2)))).all()
+
+
+def test_blocks_change_nothing(monkeypatch):
+    from bioconv.mammography.learning import leaks
+
+    thumbnails = np.stack([thumbnail(own) for own in [*PHANTOMS, *PHANTOMS[:5]]])
+    whole = list(copies(thumbnails))
+    monkeypatch.setattr(leaks, "_ROWS", 7)
+    assert [(one, other) for one, other, _ in copies(thumbnails)] == [(one, other) for one, other, _ in whole]
+    assert len(whole) == 5
+
+
+def test_copies_across_parts_are_refused_and_within_one_told():
+    names = ["a", "b", "c"]
+    thumbnails = np.stack([thumbnail(own) for own in (FIRST, PHANTOMS[1], jpeg(FIRST))])
+    with pytest.raises(InputError, match=r"1 pair of images .*a \(train\) and c \(dev\), correlation (1|0\.99)"):
+        check_copies(Split({"a": "train", "b": "dev", "c": "dev"}, {}), names, thumbnails)
+    (line,) = check_copies(Split({"a": "dev", "b": "train", "c": "dev"}, {}), names, thumbnails)
+    assert line.startswith("a (dev) and c (dev)")
