@@ -179,6 +179,8 @@ def _prepared(
         message = "features are shown of models that read planes; this one reads volumes"
         raise ModelError(message)
     said = dict(file.metadata.get("preprocessing", {}))
+    if "preparation" in said:
+        return _prepared_mammogram(path, said), ("gray",)
     fixed = "mean" in said  # ImageNet's; others take the window from the image
     plain = {"inputs": COLOUR} if file.config.get("channels_in") == len(COLOUR) else {}
     own = Preprocessing.from_json({"inputs": said["inputs"]} if fixed else said or plain)
@@ -190,3 +192,15 @@ def _prepared(
         found = normalise(stored, said) if fixed else own.prepare(stored, own.intensity(view.sample()))
     filled = [(0, 0), *((0, -size % stride) for size in found.shape[1:])]
     return np.pad(found, filled, mode="edge"), own.inputs
+
+
+def _prepared_mammogram(path: str, said: dict[str, Any]) -> NDArray[np.float32]:
+    """Return a mammogram (C, Y, X) as a classifier reads it; of which breast it is does not matter here."""
+    from bioconv.mammography.model import network_inputs
+    from bioconv.mammography.preparation import Preparation, prepare
+    from bioconv.mammography.views import View, read_pixels
+    from bioconv.training.normalisation import Normalisation
+
+    pixels, view = read_pixels(View(Path(path), "", "", "L", "CC"))
+    prepared = prepare(pixels, view, Preparation.from_json(said["preparation"])).pixels
+    return network_inputs(prepared[None], Normalisation.from_json(said["normalisation"]))[0].contiguous().numpy()

@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from bioconv.cli.models import command
 from bioconv.cli.models_look import parse_sizes
+from bioconv.datasets.mammography_phantom import synthetic_mammograms
 from click.testing import CliRunner
 from PIL import Image
 
@@ -153,3 +154,12 @@ def test_export(models, classifier, tmp_path):
     with torch.inference_mode():
         expected = open_network(read_model(classifier))(images)
     np.testing.assert_allclose(session.run(None, {"images": images.numpy()})[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_features_of_a_classifier_of_mammograms(models, mass_model, tmp_path):
+    """Its pictures are of the prepared breast, 64 x 48 or so, not of the middle of the file."""
+    image = synthetic_mammograms(1, shape=(200, 150))[0]
+    Image.fromarray(np.rint(255 * image.pixels / image.pixels.max()).astype(np.uint8)).save(tmp_path / "m.png")
+    found = json.loads(models("features", mass_model, tmp_path / "m.png", "-o", tmp_path / "f", "--json"))
+    assert len(found["pictures"]) >= 3
+    assert all(Path(path).stat().st_size > 1000 for path in found["pictures"])

@@ -239,13 +239,20 @@ def _begin(
             message = f"--from {plan.start}: {file.architecture!r} does not classify images"
             raise ModelError(message)
         architecture, config = file.architecture, dict(file.config) | config
-        normalisation = Normalisation.from_json(file.metadata.get("preprocessing", {}).get("normalisation", {}))
+        normalisation = _normalisation_of(file)
     config |= {"channels_in": len(normalisation.mean), "outputs": data.objective.outputs}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.config.seed)
         network = build_network(architecture, config)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return normalisation, network, None if file is None else load_matching(network, file.tensors)
+
+
+def _normalisation_of(file: ModelFile) -> Normalisation:
+    """Return how a model wants its pixels scaled: one of ours, or one of imported weights."""
+    known = file.metadata.get("preprocessing", {})
+    imported = {"mean": known.get("mean", []), "deviation": known.get("std", [])}
+    return Normalisation.from_json(known.get("normalisation", imported))
 
 
 def _validate(

@@ -19,6 +19,9 @@ from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.mammography.learning.samples import ViewSamples
 from bioconv.mammography.learning.scoring import score_levels, summarise
 from bioconv.mammography.model import from_model_file, load_classification_model
+from bioconv.models.building import build_network, network_file
+from bioconv.models.imported import expected_pixels
+from bioconv.models.model_file import write_model
 from bioconv.training.normalisation import Normalisation
 from tests.mammography import phantoms
 
@@ -164,6 +167,20 @@ def test_transfer_takes_what_fits(data, mass_model, run):
         tuned.model.metadata["preprocessing"]["normalisation"] == run.model.metadata["preprocessing"]["normalisation"]
     )
     assert tuned.model.config["outputs"] == 1
+
+
+def test_imported_weights_keep_their_scale_of_pixels(data, tmp_path):
+    """Weights with three channels and ImageNet's mean and deviation: grey is repeated, scaled as they were trained."""
+    network = build_network("resnet18", {"channels_in": 3, "outputs": 7, "width": 0.1})
+    said = {"preprocessing": expected_pixels("resnet18", "torchvision")}
+    write_model(tmp_path / "brought.safetensors", network_file(network, "resnet18", said))
+    run = train_classification(some(data, range(8)), replace(PLAN, network={}, start=tmp_path / "brought.safetensors"))
+    model = from_model_file(run.model)
+    np.testing.assert_allclose(model.normalisation.mean, [0.485, 0.456, 0.406])
+    np.testing.assert_allclose(model.normalisation.deviation, [0.229, 0.224, 0.225])
+    grey = np.full((1, 1, 2, 2), 0.5, np.float32)
+    np.testing.assert_allclose(model.inputs(grey)[0, :, 0, 0], [0.06550, 0.19643, 0.41778], rtol=1e-3)
+    assert any(name.startswith("head.") for name in run.unmatched.kept)
 
 
 def test_a_start_that_is_no_classifier(data, spot_model_path):
