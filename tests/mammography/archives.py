@@ -26,15 +26,15 @@ from bioconv.mammography.dicomweb.server import Limits
 from bioconv.mammography.model import to_model_file
 from bioconv.mammography.objective import Head, Objective
 from bioconv.mammography.preparation import Preparation
-from bioconv.models import CLASSIFIERS
 from bioconv.models.model_file import write_model
-from bioconv.models.residual import ResidualConfig
+from bioconv.models.residual import Residual, ResidualConfig
 from bioconv.training.normalisation import Normalisation
 from tests.mammography import samples
 
 BOUNDARY = "a boundary"
 QUICK = Limits(attempts=2, first_wait_s=0.01, stall_s=0.4, slowest=10_000)
 MULTIPART = f'multipart/related; type="application/dicom"; boundary="{BOUNDARY}"'
+_JSON = "application/dicom+json"
 ORTHANC = shutil.which("Orthanc")
 PLUGIN = next((path for path in Path("/usr").glob("*/orthanc/plugins/libOrthancDicomWeb.so")), None)
 
@@ -42,8 +42,7 @@ PLUGIN = next((path for path in Path("/usr").glob("*/orthanc/plugins/libOrthancD
 def tiny_model(path):
     """Write a classifier of random weights, with decisions made by hand."""
     torch.manual_seed(0)
-    kind = CLASSIFIERS["residual"]
-    network = kind(ResidualConfig(width=0.1, blocks=(1, 1))).eval()
+    network = Residual(ResidualConfig(width=0.1, blocks=(1, 1))).eval()
     side = (0.9, 0.8, 1.0)
     decisions = [
         Decisions(level, 2.0, 0.1, 20, 20, (Threshold("sensitivity=0.9", 0.1, side, side),)).to_json()
@@ -151,7 +150,7 @@ def free_port():
 
 @contextmanager
 def orthanc(folder, user="reader", password="a secret of the house"):
-    """Run Orthanc with its DICOMweb plugin; yields its address and a function that uploads a file."""
+    """Run Orthanc with its DICOMweb plugin; yields its address, and functions that upload a file by its own way and by STOW-RS."""
     port = free_port()
     config = {
         "Name": "test", "StorageDirectory": str(folder / "store"), "IndexDirectory": str(folder / "store"),
@@ -162,8 +161,9 @@ def orthanc(folder, user="reader", password="a secret of the house"):
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     opener = build_opener(ProxyHandler({}))
 
-    def ask(path, data=None):
-        request = Request(f"http://127.0.0.1:{port}{path}", data=data, headers={"Authorization": f"Basic {basic}"})
+    def ask(path, data=None, **headers):
+        headers = {"Authorization": f"Basic {basic}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        request = Request(f"http://127.0.0.1:{port}{path}", data=data, headers=headers)
         with opener.open(request, timeout=20) as response:
             return response.read()
 
@@ -179,7 +179,11 @@ def orthanc(folder, user="reader", password="a secret of the house"):
                     time.sleep(0.1)
             (folder / "token").write_text(f"Basic {basic}\n")
             (folder / "token").chmod(0o600)
-            yield f"http://127.0.0.1:{port}/dicom-web", lambda path: ask("/instances", path.read_bytes())
+            yield (
+                f"http://127.0.0.1:{port}/dicom-web",
+                lambda path: ask("/instances", path.read_bytes()),
+                lambda path: ask("/dicom-web/studies", wrapped(path.read_bytes()), Content_Type=MULTIPART, Accept=_JSON),
+            )
         finally:
             process.terminate()
             process.wait(20)
