@@ -12,7 +12,6 @@ from bioconv.cli.options import log_options
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
 
     from bioconv.models.model_file import ModelFile
 
@@ -37,7 +36,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
-def image_network(name: str) -> tuple[ModelFile, nn.Module]:
+def image_network(name: str) -> tuple[ModelFile, Any]:
     """Open a model of images, by file or known name.
 
     Raises
@@ -81,13 +80,11 @@ def summary(model: str, sizes: str, outputs: int | None, as_json: bool) -> None:
         click.echo("\t".join(row))
 
 
-def _network(name: str, shape: tuple[int, ...], outputs: int | None) -> nn.Module:
+def _network(name: str, shape: tuple[int, ...], outputs: int | None) -> Any:
     """Return the network of a file or known model; else that of an architecture with its defaults, without weights."""
-    import torch
-
     from bioconv.errors import ModelError, OptionError
     from bioconv.models import CLASSIFIERS, SEGMENTERS
-    from bioconv.models.building import build_network
+    from bioconv.models.building import sketch_network
 
     if name not in (*CLASSIFIERS, *SEGMENTERS) or Path(name).is_file():
         if outputs is not None:
@@ -98,8 +95,7 @@ def _network(name: str, shape: tuple[int, ...], outputs: int | None) -> nn.Modul
     else:
         axes = 2 if name in CLASSIFIERS else len(shape) - 1
         config = {"channels_in": shape[0], "outputs": outputs or 1}
-        with torch.device("meta"):
-            network = build_network(name, config if name in CLASSIFIERS else config | {"ndim": axes}).eval()
+        network = sketch_network(name, config if name in CLASSIFIERS else config | {"ndim": axes})
     if axes != len(shape) - 1:
         message = f"{name} takes images with {axes} axes and channels; --input has {len(shape)} numbers"
         raise ModelError(message)
@@ -125,8 +121,6 @@ def features(
     MODEL is a model file or a name of `bioconv models list`. Of an image larger than 1024 pixels the middle is shown;
     nothing is scaled to the model's pixel size. Names of layers: `bioconv models summary`.
     """
-    import torch
-
     from bioconv.models.activations import ends_of, first_filters, layer_outputs
     from bioconv.report.feature_maps import draw_filters, draw_input, draw_maps
 
@@ -134,17 +128,17 @@ def features(
     pixels, inputs = _prepared(image, file, channel, int(getattr(network, "stride", 1)))
     first, last = ends_of(network, pixels.shape)
     chosen = tuple(dict.fromkeys(layers or (first, last)))
-    maps = layer_outputs(network, torch.from_numpy(pixels)[None], chosen)
+    maps = layer_outputs(network, pixels, chosen)
     name, source = Path(model).name.removesuffix(".safetensors"), Path(image).name
-    weights, colour = first_filters(network, first).numpy(), inputs == ("red", "green", "blue")
+    weights, colour = first_filters(network, first), inputs == ("red", "green", "blue")
     figures = {
         "input": draw_input(pixels, f"{source} as {name} reads it"),
         f"filters-{first}": draw_filters(weights, f"{name}: weights of {first}, the first layer", colour=colour),
     }
     labels = file.metadata.get("labels", [])
     for layer, values in maps.items():
-        names = labels if layer == last and len(labels) == values.shape[1] else ()
-        figures[f"maps-{layer}"] = draw_maps(values[0].numpy(), f"{name}: {layer} on {source}", names=names)
+        names = labels if layer == last and len(labels) == len(values) else ()
+        figures[f"maps-{layer}"] = draw_maps(values, f"{name}: {layer} on {source}", names=names)
     folder = Path(output) if output else Path(image).with_name(f"{Path(image).stem}-features")
     paths = _save(figures, folder)
     if as_json:

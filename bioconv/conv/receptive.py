@@ -97,7 +97,7 @@ def _field(grid: Grid | None) -> tuple[int, ...] | None:
     return tuple(int((axis.highest - axis.lowest + 1).max()) for axis in grid.axes)
 
 
-class _WholeTrace(Trace):
+class _WholeTrace(Trace):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Goes on where a value comes to depend on the whole image, and knows which do."""
 
     def __init__(self) -> None:

@@ -174,7 +174,9 @@ class Batch:
             scored, prepared = self.classifier.score_pixels(pixels, heard)
             outputs: tuple[Output, ...] = ()
             if self.wanted.kinds(view):
-                outputs = self._pictures(scored, draw_heat(pixels, prepared, self.classifier.heat_map(prepared)))
+                heat = self.classifier.heat_map(prepared)
+                outputs = self._pictures(scored, draw_heat(pixels, prepared, heat))
+                record = replace(record, facts={**record.facts, "heat": heat.strength})
         except OutputError:
             raise
         except (BioconvError, OSError) as error:
@@ -214,11 +216,8 @@ class Batch:
     def _pictures(self, scored: ImageScore, picture: Picture) -> tuple[Output, ...]:
         """Write the pictures that are wanted of an image."""
         view, written = scored.view, []
-        for kind, folder, suffix, data in (
-            ("heat_map", HEAT_MAPS, ".png", lambda: to_png(picture)),
-            ("thumbnail", THUMBNAILS, ".jpg", lambda: to_jpeg(shrunk(picture, _THUMBNAIL))),
-            ("capture", CAPTURES, ".dcm", lambda: self._capture(scored, picture)),
-        ):
+        kinds = (("heat_map", HEAT_MAPS, ".png"), ("thumbnail", THUMBNAILS, ".jpg"), ("capture", CAPTURES, ".dcm"))
+        for kind, folder, suffix in kinds:
             if kind in self.wanted.kinds(view):
                 path = self._place(view, self.output / folder, suffix)
                 try:
@@ -227,12 +226,14 @@ class Batch:
                     message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
                     raise OutputError(message) from error
                 with open_output(path) as stream:
-                    stream.write(data())
+                    stream.write(self._drawn(kind, scored, picture))
                 written.append(self.manifest.output(path, kind))
         return tuple(written)
 
-    def _capture(self, scored: ImageScore, picture: Picture) -> bytes:
-        return heat_map_capture(scored, picture, self.classifier, self.identifiers)
+    def _drawn(self, kind: str, scored: ImageScore, picture: Picture) -> bytes:
+        if kind == "capture":
+            return heat_map_capture(scored, picture, self.classifier, self.identifiers)
+        return to_png(picture) if kind == "heat_map" else to_jpeg(shrunk(picture, _THUMBNAIL))
 
     def _place(self, view: View, folder: Path, suffix: str) -> Path:
         """Return where a picture goes: the tree of the inputs, where names are kept and lead nowhere else."""

@@ -163,7 +163,8 @@ def score_exam(exam: Exam, scores: Mapping[Path, float], rule: Rule | None = Non
     known = [breast.score for breast in breasts if breast.score is not None]
     warnings = list(exam.warnings)
     if lacking := [breast.laterality for breast in breasts if breast.score is None]:
-        warnings.append(f"no score for breast {' and '.join(lacking)}: the exam's is that of what is there")
+        of_rest = f"no score for breast {' and '.join(lacking)}: the exam's is that of the other one"
+        warnings.append(of_rest if known else "no view has a score")
     return ExamScore(
         exam.patient, exam.study, RULES[rule.breasts](known) if known else None, breasts,
         tuple(f"{breast.laterality}-{view}" for breast in breasts for view in breast.views),

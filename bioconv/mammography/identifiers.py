@@ -59,7 +59,8 @@ class Identifiers:
             return text
         for word in sorted(words, key=len, reverse=True):
             if len(word) >= _SHORTEST:
-                text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _, word=word: words[word], text)
+                instead = words[word].replace("\\", r"\\")
+                text = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", instead, text)
         # pydicom quotes values that break the standard, a date of birth among them.
         return _QUOTED.sub(r"\1", text)
 

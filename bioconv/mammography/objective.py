@@ -88,7 +88,7 @@ class Objective:
 
     def parts(self, logits: Tensor) -> dict[str, Tensor]:
         """Divide logits (N, outputs) among the heads: (N,) of a binary one, (N, classes) of others."""
-        pieces = logits.split([head.outputs for head in self.heads], dim=1)
+        pieces = logits.split([head.outputs for head in self.heads], dim=1)  # type: ignore[no-untyped-call]
         return {
             head.name: piece[:, 0] if head.binary else piece for head, piece in zip(self.heads, pieces, strict=True)
         }

@@ -17,7 +17,7 @@ from bioconv.report.facts import Table
 
 EXAMS = "exams"
 _NUMBERED = re.compile(r"exam-\d+\.html")
-_HUNG = {"R-CC": 0, "L-CC": 1, "R-MLO": 2, "L-MLO": 3}
+_HUNG = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 _BREASTS = ("laterality", "score", "probability", "positive", "views", "missing")
 _LISTED = ("score", "probability", "positive", "missing")
 
@@ -39,7 +39,7 @@ def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> No
     except OSError as error:
         message = f"cannot write {folder}: {error.strerror}; give another -o"
         raise OutputError(message) from error
-    thumbnails, settings = _thumbnails(batch, outcomes), settings_said(batch.classifier)
+    pictures, settings = _pictures(batch, outcomes), settings_said(batch.classifier)
     images, breasts, links = _by_exam(tables.images), _by_exam(tables.breasts), []
     for number, exam in enumerate(tables.exams, start=1):
         links.append(f"{EXAMS}/exam-{number:04d}.html")
@@ -49,7 +49,7 @@ def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> No
                 title=_title(exam),
                 statements=_statements(exam),
                 breasts=_breasts(breasts[_exam(exam)]),
-                views=[_view(row, thumbnails) for row in sorted(images[_exam(exam)], key=_hung)],
+                views=_hung(images[_exam(exam)], pictures),
                 missing=exam["missing"].split(),
                 domain=batch.classifier.domain_warning,
                 warnings=_warnings(exam),
@@ -84,10 +84,10 @@ def settings_said(classifier: Classifier) -> dict[str, object]:
     return models | {name: value for name, value in choices.items() if value is not None}
 
 
-def _thumbnails(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, Path]:
-    """Return the small pictures by what stands for their images."""
+def _pictures(batch: Batch, outcomes: Sequence[Outcome]) -> dict[str, tuple[Path, bool]]:
+    """Return small pictures, and whether anything is hot there, by what stands for their images."""
     return {
-        batch.identifiers.of(one.name): batch.output / own.path
+        batch.identifiers.of(one.name): (batch.output / own.path, one.record.facts.get("heat") != 0)
         for one in outcomes
         for own in one.record.outputs
         if own.kind == "thumbnail"
@@ -118,19 +118,32 @@ def _breasts(rows: Sequence[Row]) -> Table:
     return Table(_BREASTS, [tuple(row[name] for name in _BREASTS) for row in rows])
 
 
-def _hung(row: Row) -> tuple[int, str]:
-    return _HUNG.get(f"{row['laterality']}-{row['view']}", len(_HUNG)), row["image"]
+def _hung(rows: Sequence[Row], pictures: dict[str, tuple[Path, bool]]) -> list[PicturedView]:
+    """Return the four standard views where they hang, missing ones too, then all others."""
+    rest = sorted(rows, key=lambda row: (row["status"] != "scored", _name(row), row["image"]))
+    hung = []
+    for name in _HUNG:
+        own = next((row for row in rest if _name(row) == name and row["status"] == "scored"), None)
+        hung.append(PicturedView(name, "missing") if own is None else _view(own, pictures))
+        rest = [row for row in rest if row is not own]
+    return [*hung, *(_view(row, pictures) for row in rest)]
 
 
-def _view(row: Row, thumbnails: dict[str, Path]) -> PicturedView:
-    score = row["score"]
-    said = "could not be read" if row["status"] == "failed" else "listed, not scored"
-    caption = f"{said}: {row['reason']}" if score is None else f"score {score:.3f}"
+def _name(row: Row) -> str:
+    return f"{row['laterality']}-{row['view'] or '?'}"
+
+
+def _view(row: Row, pictures: dict[str, tuple[Path, bool]]) -> PicturedView:
+    if row["status"] != "scored":
+        said = "could not be read" if row["status"] == "failed" else "listed, not scored"
+        return PicturedView(_name(row), f"{said}: {row['reason']}", warnings=_warnings(row))
+    caption = f"score {row['score']:.3f}"
     if row["probability"] is not None:
         caption += f", probability {row['probability']:.2f}"
-    path = thumbnails.get(row["image"])
-    picture = path.read_bytes() if path is not None and score is not None else b""
-    return PicturedView(f"{row['laterality']}-{row['view'] or '?'}", caption, picture, _warnings(row))
+    path, hot = pictures.get(row["image"], (None, True))
+    if not hot:
+        caption += "; no part raised the score"
+    return PicturedView(_name(row), caption, b"" if path is None else path.read_bytes(), _warnings(row))
 
 
 def _warnings(row: Row) -> list[str]:

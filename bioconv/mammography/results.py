@@ -121,12 +121,12 @@ class _Rows:
         return self._blank() | {
             "image": of(view.name), "patient": of(view.patient), "study": of(_study(view)),
             "laterality": view.laterality, "view": view.view, "modifiers": "; ".join(view.modifiers), "status": status,
-            "reason": self.identifiers.without(reason, words), "warnings": BETWEEN.join(said),
+            "reason": self._reason(reason, words, view.name), "warnings": BETWEEN.join(said),
         }  # fmt: skip
 
     def unknown(self, failure: Failure) -> Row:
         words = self.identifiers.words_of(failure.path, failure.name)
-        reason = self.identifiers.without(failure.reason, words)
+        reason = self._reason(failure.reason, words, failure.name)
         return self._blank() | {"image": self.identifiers.of(failure.name), "status": "failed", "reason": reason}
 
     def exam(self, exam: Exam, scores: Mapping[Path, Sequence[float]]) -> tuple[list[Row], Row]:
@@ -152,6 +152,10 @@ class _Rows:
         own = who | _stated(self.classifier.state("exam", whole)) | {"views": " ".join(said.views)}
         own |= {"missing": " ".join(said.missing), "extra": extra, "failed": failed, "rule": said.rule}
         return rows, own | domain | {"warnings": BETWEEN.join(warnings)}
+
+    def _reason(self, text: str, words: Mapping[str, str], name: str) -> str:
+        """Return a reason that does not say again what stands for its image."""
+        return self.identifiers.without(text, words).removeprefix(f"{self.identifiers.of(name)}: ")
 
     def _blank(self) -> Row:
         """Return an image's row in which nothing is said but what the models were trained on."""

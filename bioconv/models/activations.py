@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bioconv.conv.receptive import view_layers
 from bioconv.errors import ModelError
 from bioconv.models.classifier import Classifier
 
+Floats = NDArray[np.float32]
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -40,28 +43,29 @@ def ends_of(network: nn.Module, sizes: tuple[int, ...]) -> tuple[str, str]:
     return found[0], "body" if isinstance(network, Classifier) else found[-1]
 
 
-def first_filters(network: nn.Module, layer: str) -> Tensor:
+def first_filters(network: nn.Module, layer: str) -> Floats:
     """Return the weights (K, C, y, x) of a convolution, by its name."""
     weight: Tensor = network.get_submodule(layer).weight  # type: ignore[assignment]
-    return weight.detach().cpu()
+    filters: Floats = weight.detach().cpu().numpy()
+    return filters
 
 
-def layer_outputs(network: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Run a network and return what some of its modules gave, on the CPU.
+def layer_outputs(network: nn.Module, image: Floats, layers: Sequence[str]) -> dict[str, Floats]:
+    """Run a network on one image and return the maps (K, y, x) that some of its modules gave.
 
     Parameters
     ----------
     network
-        In evaluation mode; left as it was.
-    images
-        (N, C, Y, X) float.
+        In evaluation mode, on the CPU; left as it was.
+    image
+        (C, Y, X) float32.
     layers
         Names as in `network.named_modules()`.
 
     Raises
     ------
     ModelError
-        If a layer is not known, does not run, or gives no maps (N, K, y, x).
+        If a layer is not known, does not run, or gives no maps.
     """
     modules = dict(network.named_modules())
     for name in layers:
@@ -75,14 +79,14 @@ def layer_outputs(network: nn.Module, images: Tensor, layers: Sequence[str]) -> 
     def keep(name: str) -> Any:
         def hook(_module: nn.Module, _given: Any, result: Any) -> None:
             if isinstance(result, Tensor):
-                outputs[name] = result.detach().clone().cpu()  # a rectifier may write over it afterwards
+                outputs[name] = result.clone()  # a rectifier may write over it afterwards
 
         return hook
 
     hooks = [modules[name].register_forward_hook(keep(name)) for name in layers]
     try:
         with torch.inference_mode():
-            network(images)
+            network(torch.from_numpy(image)[None])
     finally:
         for hook in hooks:
             hook.remove()
@@ -91,4 +95,4 @@ def layer_outputs(network: nn.Module, images: Tensor, layers: Sequence[str]) -> 
             given = tuple(outputs[name].shape) if name in outputs else "nothing"
             message = f"layer {name} gives {given}, no maps (images, channels, Y, X)"
             raise ModelError(message)
-    return outputs
+    return {name: outputs[name][0].numpy() for name in layers}

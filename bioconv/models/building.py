@@ -31,6 +31,18 @@ def build_network(architecture: str, config: dict[str, Any]) -> nn.Module:
     return network
 
 
+def sketch_network(architecture: str, config: dict[str, Any]) -> nn.Module:
+    """Build a network without weights, on torch's `meta` device, in evaluation mode: for its sizes alone.
+
+    Raises
+    ------
+    ModelError
+        If a key is unknown or a value makes no sense.
+    """
+    with torch.device("meta"):
+        return build_network(architecture, config).eval()
+
+
 def load_weights(network: nn.Module, file: ModelFile) -> None:
     """Copy all weights of a model file into a network.
 

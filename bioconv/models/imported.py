@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bioconv.errors import ModelError
-from bioconv.models.building import build_network
+from bioconv.models.building import sketch_network
 from bioconv.models.classifier import Classifier
 
 KEYS = ("torchvision", "timm")
@@ -91,8 +91,7 @@ def import_weights(
         If names are not known, or keys are missing, unexpected or of another shape; the first few are named.
     """
     rules = _rules(architecture, keys)
-    with torch.device("meta"):
-        network: Any = build_network(architecture, {"channels_in": channels_in, "outputs": outputs})
+    network: Any = sketch_network(architecture, {"channels_in": channels_in, "outputs": outputs})
     wanted: dict[str, Tensor] = network.state_dict()
     given, unexpected = _renamed(tensors, rules, wanted)
     shapes = [
@@ -110,7 +109,7 @@ def import_weights(
     counters = {name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(_COUNTER)}
     weights = {name: tensor.to(wanted[name].dtype) for name, (_, tensor) in given.items()}
     network.load_state_dict(counters | weights, assign=True)
-    found: Classifier = network.eval()
+    found: Classifier = network
     return found
 
 
@@ -171,8 +170,8 @@ def normalise(pixels: NDArray[Any], expected: Mapping[str, Any]) -> NDArray[np.f
 
     Examples
     --------
-    >>> normalise(np.full((1, 1, 1), 255, np.uint8), {"mean": [0.5, 0.6], "std": [0.5, 0.4]}).ravel()
-    array([1., 1.], dtype=float32)
+    >>> normalise(np.full((1, 1, 1), 255, np.uint8), {"mean": [0.5, 0.75], "std": [0.5, 0.5]}).ravel()
+    array([1. , 0.5], dtype=float32)
     """
     scale = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
     mean, deviation = (np.array(expected[name], np.float32)[:, None, None] for name in ("mean", "std"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
-import numpy as np
 from bioconv.datasets.mammography_phantom import synthetic_mammograms
 from PIL import Image
 
@@ -38,7 +37,9 @@ def write_pictures(folder, numbers, *, split=None):
             Image.fromarray(stored_values(view.pixels, 12)).save(folder / name)
             label = int(view.laterality == side)
             part = "" if split is None else split(number)
-            rows.append((name, f"woman {number}", view.laterality, view.view, f"s{number}", label, "ab"[number % 2], part))
+            rows.append(
+                (name, f"woman {number}", view.laterality, view.view, f"s{number}", label, "ab"[number % 2], part)
+            )
     return write_table(folder / "exams.csv", rows)
 
 

@@ -200,8 +200,12 @@ def test_pictures_and_dicom_give_the_same_scores(tmp_path, classifier, pictures)
         for view in views:
             name = f"w{number}-{view.laterality}{view.view}.dcm"
             samples.write_mammogram(folder / name, view.pixels, view.laterality, view.view, study=str(number))
-    of_pictures = {one.name.partition(".")[0]: one.scored.scores[0] for one in classify(classifier, tmp_path / "a", pictures)}
-    of_dicom = {one.name.partition(".")[0]: one.scored.scores[0] for one in classify(classifier, tmp_path / "b", folder)}
+    of_pictures = {
+        one.name.partition(".")[0]: one.scored.scores[0] for one in classify(classifier, tmp_path / "a", pictures)
+    }
+    of_dicom = {
+        one.name.partition(".")[0]: one.scored.scores[0] for one in classify(classifier, tmp_path / "b", folder)
+    }
     assert len(of_dicom) == 8
     assert of_dicom == pytest.approx(of_pictures, abs=1e-3)
     assert np.std(list(of_dicom.values())) > 0.1

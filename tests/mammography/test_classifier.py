@@ -124,7 +124,9 @@ def test_joins_by_brute_force():
                     expected = {}
                     for side in {view.laterality for view in views}:
                         kinds = [
-                            join[of_views]([scores[v.path][model] for v in views if (v.laterality, v.view) == (side, kind)])
+                            join[of_views](
+                                [scores[v.path][model] for v in views if (v.laterality, v.view) == (side, kind)]
+                            )
                             for kind in sorted({v.view for v in views if v.laterality == side})
                         ]
                         expected[side] = join[of_views](kinds)

@@ -76,7 +76,7 @@ def test_thresholds_by_trying_every_cut(rows, level):
 
 def test_what_a_threshold_did_is_counted():
     for one in fit_decisions("breast", SCORES, LABELS).thresholds:
-        called = SCORES >= one.value
+        called = one.value <= SCORES
         assert one.sensitivity[0] == pytest.approx(called[LABELS == 1].mean())
         assert one.specificity[0] == pytest.approx((~called[LABELS == 0]).mean())
         assert one.sensitivity[1] <= one.sensitivity[0] <= one.sensitivity[2]
@@ -104,7 +104,8 @@ def test_json_and_back():
 
 
 @pytest.mark.parametrize(
-    "changed", [{"level": "woman"}, {"positives": 0}, {"thresholds": []}, {"slopes": 1}, {"thresholds": [{"rule": "x"}]}]
+    "changed",
+    [{"level": "woman"}, {"positives": 0}, {"thresholds": []}, {"slopes": 1}, {"thresholds": [{"rule": "x"}]}],
 )
 def test_json_that_makes_no_sense(changed):
     with pytest.raises(ModelError):
@@ -122,7 +123,9 @@ def test_thresholds_by_name():
             fitted.probabilities([0.0], prevalence=odd)
 
 
-@pytest.mark.parametrize("rule", ["", "best", "youden=1", "sensitivity", "sensitivity=x", "specificity=0", "sensitivity=90"])
+@pytest.mark.parametrize(
+    "rule", ["", "best", "youden=1", "sensitivity", "sensitivity=x", "specificity=0", "sensitivity=90"]
+)
 def test_odd_rules(rule):
     with pytest.raises(OptionError):
         check_rule(rule)

@@ -106,4 +106,7 @@ def test_exams_without_a_study_are_told_apart_by_their_date(classifier):
 def test_cells(tmp_path):
     row = {"a": None, "b": True, "c": False, "d": 0.123456789, "e": "x,y", "f": 3}
     write_table(tmp_path / "t.csv", list(row), [row])
-    assert list(csv.reader((tmp_path / "t.csv").read_text().splitlines())) == [list(row), ["", "1", "0", "0.123457", "x,y", "3"]]
+    assert list(csv.reader((tmp_path / "t.csv").read_text().splitlines())) == [
+        list(row),
+        ["", "1", "0", "0.123457", "x,y", "3"],
+    ]

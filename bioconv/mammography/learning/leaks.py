@@ -60,7 +60,8 @@ def check_copies(
     InputError
         If copies are in different parts; it names the first five pairs.
     """
-    across, within = [], []
+    across: list[str] = []
+    within: list[str] = []
     for one, other, value in copies(thumbnails, alike=alike):
         parts = split.parts[names[one]], split.parts[names[other]]
         said = f"{names[one]} ({parts[0]}) and {names[other]} ({parts[1]}), correlation {value:.4f}"

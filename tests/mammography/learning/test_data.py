@@ -88,8 +88,8 @@ def test_empty_cells_are_not_known(table):
     [
         (None, Reading("finding"), r"no column 'finding'; the header has path, patient"),
         (None, Reading(also=(("birads", 1.0),)), r"no column 'birads'"),
-        (None, Reading(positive="2"), r"has the answers 0, 1: '2' is none of them; give --positive 0 or --positive 1"),
-        (lambda c: [*c[:5], "ab"[int(c[5])], *c[6:]], Reading(), r"answers a, b: which one scores speak for is not said"),
+        (None, Reading(positive="2"), r"answers 0, 1: '2' is none of them; give --positive 0 or --positive 1"),
+        (lambda c: [*c[:5], "ab"[int(c[5])], *c[6:]], Reading(), r"a, b: which one scores speak for is not said"),
         (lambda c: [*c[:5], "", *c[6:]], Reading(), r"answers none; two are expected, and empty cells"),
         (lambda c: [*c[:5], c[0][1], *c[6:]], Reading(), r"answers 0, 1, 2; two are expected"),
         (lambda c: [*c[:6], "a", c[7]], Reading(also=(("density", 1.0),)), r"density has 1 answers; 2 to 32"),

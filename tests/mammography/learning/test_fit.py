@@ -88,7 +88,9 @@ def test_levels_by_brute_force(run, data):
     for name, score, label in said:
         assert (score, label) == (pytest.approx(expected[name][0]), expected[name][1])
     assert len(found["breast"].names) == len(expected) == 24
-    for name, score, label, group in zip(*(getattr(found["exam"], k) for k in ("names", "scores", "labels", "groups")), strict=True):
+    for name, score, label, group in zip(
+        *(getattr(found["exam"], k) for k in ("names", "scores", "labels", "groups")), strict=True
+    ):
         own = [breasts[group, side] for side in "LR"]
         assert (score, label) == (pytest.approx(max(s for s, _ in own)), any(one for _, one in own))
         assert name.startswith(group)
@@ -99,7 +101,10 @@ def test_levels_by_brute_force(run, data):
 
 def test_images_without_a_label_count_nowhere(data):
     images = data.images[:8]
-    blind = [replace(image, answers={**image.answers, "label": ""}) if n % 4 == 0 else image for n, image in enumerate(images)]
+    blind = [
+        replace(image, answers={**image.answers, "label": ""}) if n % 4 == 0 else image
+        for n, image in enumerate(images)
+    ]
     found = score_levels(blind, np.arange(8.0), data.objective.heads[0])
     assert len(found["image"].names) == 6
     assert [len(found[level].names) for level in ("breast", "exam")] == [4, 2]
@@ -155,7 +160,9 @@ def test_transfer_takes_what_fits(data, mass_model, run):
     assert heads == set(tuned.unmatched.kept)
     for name in set(after) - heads:
         np.testing.assert_array_equal(after[name], before[name], err_msg=name)
-    assert tuned.model.metadata["preprocessing"]["normalisation"] == run.model.metadata["preprocessing"]["normalisation"]
+    assert (
+        tuned.model.metadata["preprocessing"]["normalisation"] == run.model.metadata["preprocessing"]["normalisation"]
+    )
     assert tuned.model.config["outputs"] == 1
 
 
@@ -171,7 +178,7 @@ def test_rules_are_checked_before_training():
 
 def test_samples_are_functions_of_seed_epoch_and_place(data):
     normal = Normalisation(np.array([0.2]), np.array([0.3]))
-    make = lambda seed: ViewSamples(  # noqa: E731
+    make = lambda seed: ViewSamples(
         data.images[:6], data.objective, normal, augmentation=AUGMENTATIONS["usual"], seed=seed
     )
     first = make(1).batch(np.array([4, 0, 2]), 3)
