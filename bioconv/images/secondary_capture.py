@@ -120,7 +120,7 @@ def _copy(made: Any, header: Any, keywords: tuple[str, ...]) -> None:
         try:
             if keyword in header:
                 made.add(header[keyword])
-        except Exception:  # noqa: S112 - a value that breaks the standard is left out, whatever pydicom makes of it
+        except Exception:  # a value that breaks the standard is left out, whatever pydicom makes of it
             continue
 
 

@@ -96,7 +96,9 @@ def _derivation(scored: ImageScore, classifier: Classifier) -> str:
     """Return in words how it was made; hashes of many models do not fit."""
     first, *others = classifier.models
     score = sum(scored.scores) / len(scored.scores)
-    text = f"Grad-CAM heat map of what raises the score of model {first.name[:80]} (sha256 {first.hash}), laid over the "
+    text = (
+        f"Grad-CAM heat map of what raises the score of model {first.name[:80]} (sha256 {first.hash}), laid over the "
+    )
     text += f"image. Score of the image {score:.6g} (logit"
     if others:
         text += f", mean of {len(others) + 1} models; the others: "

@@ -61,7 +61,19 @@ def images(folder):
 def test_hashes_stand_for_everything(archive, model, out, tmp_path, monkeypatch):
     token = tmp_path / "token"
     token.write_text("opensesame")
-    arguments = ["--dicomweb", archive.url, "--study", STUDY, "--token-file", token, "--model", model, "-o", out, "--dicom-out"]
+    arguments = [
+        "--dicomweb",
+        archive.url,
+        "--study",
+        STUDY,
+        "--token-file",
+        token,
+        "--model",
+        model,
+        "-o",
+        out,
+        "--dicom-out",
+    ]
     monkeypatch.setattr("sys.argv", ["bioconv", "classify", *map(str, arguments)])
     bad = min(archive.instances)
     archive.odd[bad] = lambda handler: answer(handler, 403)

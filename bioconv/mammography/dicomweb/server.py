@@ -150,7 +150,8 @@ class Server:
                 message = f"{self.url}: {what}: {error}"
                 raise type(error)(message) from error
         message = f"{self.url}: {what}: {reason}, in {self.limits.attempts} attempt(s); see whether the server is up"
-        raise DownloadError(f"{message} and can be reached from here, and run again")
+        message += " and can be reached from here, and run again"
+        raise DownloadError(message)
 
 
 class Body:
@@ -201,7 +202,9 @@ class _SameServer(HTTPRedirectHandler):
         fp.close()  # what else the answer holds is not read
         if _origin(urlsplit(newurl)) != _origin(urlsplit(req.full_url)):
             place = urlsplit(newurl)
-            message = f"the server sends on to {place.scheme}://{place.hostname or ''}, where neither the token nor the "
+            message = (
+                f"the server sends on to {place.scheme}://{place.hostname or ''}, where neither the token nor the "
+            )
             message += "question goes by itself; give that server's address with --dicomweb if it is the right one"
             raise DownloadError(message)
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -186,7 +186,9 @@ def _view(server: Server, instance: Instance, path: Path, *, force: bool) -> Vie
     if instance.storage in TOMOSYNTHESIS:
         reason = f"{TOMOSYNTHESIS[instance.storage]}; it is neither fetched nor scored"
     elif instance.storage == _RAW and not force:
-        reason = "raw data (For Processing), not fetched: models for looking-at images misjudge them; --force takes them"
+        reason = (
+            "raw data (For Processing), not fetched: models for looking-at images misjudge them; --force takes them"
+        )
     if reason:
         message = f"{server.url}: instance {instance.uid}: {reason}"
         raise InputError(message)
@@ -250,4 +252,3 @@ def _written(content: Iterator[bytes], length: int | None, path: Path) -> None:
         if written.read(132)[128:] != b"DICM":
             message = "what the server sent is no DICOM file"
             raise DownloadError(message)
-

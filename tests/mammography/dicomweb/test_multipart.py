@@ -13,7 +13,9 @@ from bioconv.mammography.dicomweb.multipart import MalformedError, TruncatedErro
 
 BOUNDARIES = st.text("ab-'()+_,./:=? 09", min_size=1, max_size=12).filter(lambda text: text == text.strip())
 # Contents that are full of what looks like a delimiter.
-CONTENTS = st.lists(st.sampled_from([b"\r", b"\n", b"--", b"-", b"a", b"b", b"\r\n--", b"\0", b" "]), max_size=30).map(b"".join)
+CONTENTS = st.lists(st.sampled_from([b"\r", b"\n", b"--", b"-", b"a", b"b", b"\r\n--", b"\0", b" "]), max_size=30).map(
+    b"".join
+)
 
 
 def in_pieces(message, sizes):
@@ -39,11 +41,15 @@ def is_free(content, boundary):
     return f"\r\n--{boundary}".encode() not in b"\r\n" + content + b"\r\n"
 
 
-@given(CONTENTS, BOUNDARIES, st.lists(st.integers(1, 9), min_size=1, max_size=5), st.sampled_from([b"", b"a preamble\r\n"]))
+@given(
+    CONTENTS, BOUNDARIES, st.lists(st.integers(1, 9), min_size=1, max_size=5), st.sampled_from([b"", b"a preamble\r\n"])
+)
 def test_content_comes_through_in_any_pieces(content, boundary, sizes, preamble):
     assume(is_free(content, boundary))
     mark = f"--{boundary}".encode()
-    message = preamble + mark + b"\r\nContent-Type: application/dicom\r\nX: y\r\n\r\n" + content + b"\r\n" + mark + b"--"
+    message = (
+        preamble + mark + b"\r\nContent-Type: application/dicom\r\nX: y\r\n\r\n" + content + b"\r\n" + mark + b"--"
+    )
     header, found = whole(message, boundary, sizes)
     assert found == content
     assert header == {"content-type": "application/dicom", "x": "y"}
@@ -51,7 +57,11 @@ def test_content_comes_through_in_any_pieces(content, boundary, sizes, preamble)
 
 @given(st.binary(max_size=60).map(lambda one: one.replace(b"\r", b"").replace(b"\n", b"").replace(b"-", b"")))
 def test_as_the_standard_library_reads_it(content):
-    message = b"--b\r\nContent-Type: application/dicom\r\nContent-Transfer-Encoding: binary\r\n\r\n" + content + b"\r\n--b--\r\n"
+    message = (
+        b"--b\r\nContent-Type: application/dicom\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        + content
+        + b"\r\n--b--\r\n"
+    )
     text = b"Content-Type: multipart/related; boundary=b\r\n\r\n" + message
     (part,) = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(text).iter_parts()
     header, found = whole(message, "b")

@@ -17,7 +17,7 @@ from bioconv.mammography.dicomweb.address import open_server
 from bioconv.mammography.dicomweb.server import Limits
 from bioconv.mammography.dicomweb.study import fetch_study, list_mammograms
 from tests.mammography import samples
-from tests.mammography.archives import MULTIPART, QUICK, Archive, answer, write_exam, wrapped
+from tests.mammography.archives import MULTIPART, QUICK, Archive, answer, wrapped, write_exam
 
 STUDY = samples.uid("s1")
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
@@ -308,7 +308,7 @@ def test_servers_that_cannot_be_asked(archive, status, body, kind, said):
 def test_no_server_at_all(archive):
     with Archive({}) as gone:
         pass
-    with pytest.raises(DownloadError, match="Connection refused.*in 2 attempt"):
+    with pytest.raises(DownloadError, match=r"Connection refused.*in 2 attempt"):
         fetched(gone)
 
 
@@ -324,7 +324,9 @@ def test_names_from_a_server_lead_nowhere_else(archive):
 
 def test_a_full_disk(archive, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(fetching, "_view", lambda server, one, path, force: fetching._written(iter([b"x"]), 1, path / "x"))
+    monkeypatch.setattr(
+        fetching, "_view", lambda server, one, path, force: fetching._written(iter([b"x"]), 1, path / "x")
+    )
     with pytest.raises(OutputError, match="set TMPDIR"):
         fetched(archive)
     assert not list(tmp_path.iterdir())
@@ -399,7 +401,16 @@ def test_certificates(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["a.org/dicom-web", "ftp://a.org", "https://", "https://a.org/?x=1", "https://a b.org", "https://a.org:x", "https://a.org\n"]
+    "url",
+    [
+        "a.org/dicom-web",
+        "ftp://a.org",
+        "https://",
+        "https://a.org/?x=1",
+        "https://a b.org",
+        "https://a.org:x",
+        "https://a.org\n",
+    ],
 )
 def test_what_is_no_address(url):
     with pytest.raises(OptionError, match="is no address"):
@@ -438,4 +449,3 @@ def test_warnings_of_open_doors(token, caplog, monkeypatch):
     assert "without encryption" in caplog.text
     assert "can be read by others" in caplog.text
     assert "opensesame" not in caplog.text
-
