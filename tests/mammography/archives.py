@@ -154,7 +154,9 @@ def free_port():
 
 @contextmanager
 def orthanc(folder, user="reader", password="a secret of the house"):
-    """Run Orthanc with its DICOMweb plugin; yields its address, and functions that upload a file by its own way and by STOW-RS."""
+                lambda path: ask(
+                    "/dicom-web/studies", wrapped(path.read_bytes()), Content_Type=MULTIPART, Accept=_JSON
+                ),
     port = free_port()
     config = {
         "Name": "test", "StorageDirectory": str(folder / "store"), "IndexDirectory": str(folder / "store"),
