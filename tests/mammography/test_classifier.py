@@ -150,7 +150,7 @@ def test_a_score_that_is_no_number_fails_that_image(model, views):
 def test_what_is_refused(model, other, views):
     with pytest.raises(OptionError, match="one is given twice"):
         Classifier([model, model])
-    with pytest.raises(OptionError, match="no threshold 'sensitivity=0.5' for one image; it has youden"):
+    with pytest.raises(OptionError, match=r"no threshold 'sensitivity=0\.5' for one image; it has youden"):
         Classifier([model], Choices(threshold="sensitivity=0.5"))
     for choices in (Choices(threshold="youden"), Choices(prevalence=0.01)):
         with pytest.raises(OptionError, match="model other was not calibrated"):

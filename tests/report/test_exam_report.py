@@ -49,7 +49,8 @@ def test_an_exam(tmp_path):
 def test_a_list_of_exams(tmp_path):
     exams = Table(("exam", "score", "positive"), [("Patient 1", 0.25, True), ("Patient 2", None, None)])
     facts = ExamsReport(
-        "Mammograms", {"exams": 2}, exams, ["exams/exam-0001.html", "exams/exam-0002.html"], [("a.dcm", HOSTILE)], "films",
+        "Mammograms", {"exams": 2}, exams, ["exams/exam-0001.html", "exams/exam-0002.html"],
+        [("a.dcm", HOSTILE)], "films",
     )  # fmt: skip
     text = written(tmp_path / "report.html", exams_report, facts)
     assert re.findall(r'href="(exams/[^"]+)">(Patient \d)<', text) == [

@@ -172,15 +172,16 @@ def test_a_start_that_is_no_classifier(data, spot_model_path):
 
 
 def test_rules_are_checked_before_training():
-    with pytest.raises(OptionError, match="'sensitivty=0.9' is no rule"):
+    with pytest.raises(OptionError, match=r"'sensitivty=0\.9' is no rule"):
         ClassificationPlan(rules=("youden", "sensitivty=0.9"))
 
 
 def test_samples_are_functions_of_seed_epoch_and_place(data):
     normal = Normalisation(np.array([0.2]), np.array([0.3]))
-    make = lambda seed: ViewSamples(
-        data.images[:6], data.objective, normal, augmentation=AUGMENTATIONS["usual"], seed=seed
-    )
+
+    def make(seed):
+        return ViewSamples(data.images[:6], data.objective, normal, augmentation=AUGMENTATIONS["usual"], seed=seed)
+
     first = make(1).batch(np.array([4, 0, 2]), 3)
     alone = make(1).batch(np.array([2]), 3)
     assert torch.equal(first.inputs[2], alone.inputs[0])
