@@ -154,9 +154,7 @@ def free_port():
 
 @contextmanager
 def orthanc(folder, user="reader", password="a secret of the house"):
-                lambda path: ask(
-                    "/dicom-web/studies", wrapped(path.read_bytes()), Content_Type=MULTIPART, Accept=_JSON
-                ),
+    """Run Orthanc with its DICOMweb plugin; yields its address, and functions that upload: its own way, STOW-RS."""
     port = free_port()
     config = {
         "Name": "test", "StorageDirectory": str(folder / "store"), "IndexDirectory": str(folder / "store"),
