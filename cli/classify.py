@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from bioconv.cli.classify_sources import archive_options, check_sources, found_views, said_command, warn_of_pictures
 from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
 
 from bioconv import runtime
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 @click.command(
     name="classify", epilog="Exit codes: 0 done, 1 error, 2 usage, 3 some images failed, 4 none could be read."
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
 @click.option("-o", "--output", metavar="FOLDER", help="Results go here. Default: exams/ gives exams-classified/.")
+@archive_options
 @click.option(
     "--model", multiple=True, metavar="NAME|FILE",
     help="A file, or a name of `bioconv models list`; several are averaged. There is no default.",
@@ -65,37 +67,51 @@ if TYPE_CHECKING:
 def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> None:
     """Classify mammograms: DICOM files and folders, or a table of pictures. Research use only, not a medical device.
 
+    Or a study of an archive: --dicomweb URL --study UID.
+
     A table (CSV or TSV) has the columns path (relative to it), patient, laterality and view, and, if wanted, study,
     label and group.
 
     Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl. A file that cannot be read is named
     and the others go on; what the manifest proves done is not done again.
     """
+    check_sources(paths, given)
     if not given["model"]:
         raise click.UsageError(_models_said())
-    from bioconv.mammography.batch import check_folder
-    from bioconv.mammography.finding import find_views
-
     wanted = [Path(path) for path in paths]
-    output = Path(given["output"]) if given["output"] else _default_output(wanted)
+    output = Path(given["output"] or "") if given["output"] or not wanted else _default_output(wanted)
     classifier = None if given["dry_run"] else _classifier(given)  # before a large folder is searched
-    views, bad = find_views(wanted, force=given["force"])
+    with found_views(wanted, given) as found:
+        context.exit(_classify(classifier, (wanted, *found), output, given))
+
+
+def _classify(
+    classifier: Classifier | None,
+    found: tuple[list[Path], list[View], list[Failure]],
+    output: Path,
+    given: dict[str, Any],
+) -> int:
+    """Classify what was found, or show what would be done; return the exit code."""
+    from bioconv.mammography.batch import check_folder
+
+    wanted, views, bad = found
     failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
     if not views:
         for one in bad:
             with failures.guard(str(one.path)):
                 raise InputError(one.reason)
         if not bad:
-            runtime.logger.error("no mammograms in %s", ", ".join(paths))
-        context.exit(4)
+            runtime.logger.error("no mammograms in %s", ", ".join(map(str, wanted)))
+        return 4
     if classifier is None:
-        context.exit(_show_plan(views, bad, failures))
+        return _show_plan(views, bad, failures)
     check_folder(output, wanted, views)
     runtime.logger.info("Research use only, not a medical device.")
     for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
         runtime.logger.warning("%s", warning)
+    warn_of_pictures(views, given)
     runtime.logger.info("results go to %s", output)
-    context.exit(_run(classifier, (views, bad), output, (given, failures)))
+    return _run(classifier, (views, bad), output, (given, failures))
 
 
 def _models_said() -> str:
@@ -142,12 +158,14 @@ def _run(
     salt = None
     if not given["keep_ids"]:
         salt = read_salt(Path(given["salt"])) if given["salt"] else kept_salt(output)
-    facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": str(runtime.device_name(given["device"]))}
+    identifiers = Identifiers(salt, everywhere=bool(given["dicomweb"]))
+    command = said_command(shlex.join(["bioconv", *sys.argv[1:]]), given, identifiers)
+    facts = {"command": command, "device": str(runtime.device_name(given["device"]))}
     batch = Batch(
         classifier,
         output,
-        wanted=Wanted(heat_maps=given["heat_maps"], thumbnails=given["report"]),
-        identifiers=Identifiers(salt),
+        wanted=Wanted(given["heat_maps"], given["report"], given["dicom_out"]),
+        identifiers=identifiers,
         overwrite=given["overwrite"],
         facts=facts,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from bioconv.errors import BioconvError, OptionError, OutputError
 from bioconv.images.pictures import to_jpeg, to_png
+from bioconv.mammography.captures import can_be_captured, heat_map_capture
 from bioconv.mammography.classifier import Classifier, ImageScore
 from bioconv.mammography.finding import Failure
 from bioconv.mammography.identifiers import Identifiers
@@ -32,7 +33,7 @@ from bioconv.mammography.views import View, read_pixels
 from bioconv.manifest import DONE, FAILED, NAME, Manifest, Output, Record, file_hash
 from bioconv.outputs import open_output
 
-HEAT_MAPS, THUMBNAILS = "heat_maps", "thumbnails"
+HEAT_MAPS, THUMBNAILS, CAPTURES = "heat_maps", "thumbnails", "dicom"
 _THUMBNAIL = 640
 
 
@@ -46,14 +47,19 @@ class Wanted:
         PNG overlays on the original grid.
     thumbnails
         Small ones, for pages.
+    captures
+        The overlays as DICOM Secondary Captures, of images that have a SOPInstanceUID.
     """
 
     heat_maps: bool = True
     thumbnails: bool = True
+    captures: bool = False
 
-    def kinds(self) -> list[str]:
-        """Return the kinds of output that each image has."""
-        return [kind for kind, own in (("heat_map", self.heat_maps), ("thumbnail", self.thumbnails)) if own]
+    def kinds(self, view: View) -> list[str]:
+        """Return the kinds of output that an image has."""
+        captures = self.captures and can_be_captured(view)
+        kinds = (("heat_map", self.heat_maps), ("thumbnail", self.thumbnails), ("capture", captures))
+        return [kind for kind, own in kinds if own]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +146,7 @@ class Batch:
         """
         for failure in _apart(failures, {view.name for view in views}):
             record = replace(self._record(failure.name, failure.path), reason=failure.reason)
-            yield Outcome(failure.name, self._noted(record))
+            yield Outcome(failure.name, self._noted(record, self.identifiers.words_of(failure.path, failure.name)))
         for view in views:
             yield self._listed(view) if view.excluded else self._one(view)
 
@@ -148,10 +154,10 @@ class Batch:
         """Note an image that is not scored, if it is not noted yet."""
         record = self._record(view.name, view.path)
         record = replace(record, status=DONE, facts={**record.facts, "excluded": view.excluded})
-        known = self.manifest.records.get(view.name)
+        known = self.manifest.records.get(record.input)
         if known is not None and known.status == DONE and known.facts.get("excluded") == view.excluded:
             return Outcome(view.name, known, view=view, skipped=True)
-        return Outcome(view.name, self._noted(record), view=view)
+        return Outcome(view.name, self._noted(record, self._words(view)), view=view)
 
     def _one(self, view: View) -> Outcome:
         begin = time.monotonic()
@@ -161,48 +167,58 @@ class Batch:
         record = replace(record, settings=settings)
         try:
             record = replace(record, sha256=file_hash(view.path))
-            known = None if self.overwrite else self.manifest.proves(record, self.wanted.kinds())
+            known = None if self.overwrite else self.manifest.proves(record, self.wanted.kinds(view))
             if known is not None and (scored := _scored(view, known)) is not None:
                 return Outcome(view.name, known, scored, view, skipped=True)
             pixels, heard = read_pixels(view)
             scored, prepared = self.classifier.score_pixels(pixels, heard)
             outputs: tuple[Output, ...] = ()
-            if self.wanted.kinds():
+            if self.wanted.kinds(view):
                 heat = self.classifier.heat_map(prepared)
-                outputs = self._pictures(view, draw_heat(pixels, prepared, heat))
+                outputs = self._pictures(scored, draw_heat(pixels, prepared, heat))
                 record = replace(record, facts={**record.facts, "heat": heat.strength})
         except OutputError:
             raise
         except (BioconvError, OSError) as error:
             reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
-            return Outcome(view.name, self._noted(replace(record, reason=reason)), view=view)
+            return Outcome(view.name, self._noted(replace(record, reason=reason), self._words(view)), view=view)
         facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
         done = replace(
             record, status=DONE, outputs=outputs, warnings=scored.warnings, facts=facts,
             seconds=round(time.monotonic() - begin, 3),
         )  # fmt: skip
-        return Outcome(view.name, self._noted(done), scored, view)
+        return Outcome(view.name, self._noted(done, self._words(view)), scored, view)
 
     def _record(self, name: str, path: Path) -> Record:
         """Return the record of an input of which nothing is known yet."""
         facts = {**self.facts, "id": self.identifiers.of(name)}
-        return Record(name, str(path), FAILED, models=self._models, facts=facts)
+        noted = facts["id"] if self.identifiers.everywhere else name
+        return Record(noted, str(path), FAILED, models=self._models, facts=facts)
 
-    def _noted(self, record: Record) -> Record:
+    def _words(self, view: View) -> dict[str, str]:
+        return self.identifiers.words_of(view.path, view.name, view)
+
+    def _noted(self, record: Record, words: dict[str, str]) -> Record:
         """Write a record, and remove the pictures of an earlier one: they may go by another name."""
         known = self.manifest.records.get(record.input)
         kept = {output.path for output in record.outputs}
-        self.manifest.append(record)
+        self.manifest.append(self._unnamed(record, words) if self.identifiers.everywhere else record)
         for output in known.outputs if known is not None else ():
             if output.path not in kept and ".." not in Path(output.path).parts:
                 (self.output / output.path).unlink(missing_ok=True)
         return record
 
-    def _pictures(self, view: View, picture: Picture) -> tuple[Output, ...]:
+    def _unnamed(self, record: Record, words: dict[str, str]) -> Record:
+        """Return a record whose texts name nobody."""
+        warnings = tuple(self.identifiers.without(text, words) for text in record.warnings)
+        return replace(record, reason=self.identifiers.without(record.reason, words), warnings=warnings)
+
+    def _pictures(self, scored: ImageScore, picture: Picture) -> tuple[Output, ...]:
         """Write the pictures that are wanted of an image."""
-        written = []
-        for kind, folder, suffix in (("heat_map", HEAT_MAPS, ".png"), ("thumbnail", THUMBNAILS, ".jpg")):
-            if kind in self.wanted.kinds():
+        view, written = scored.view, []
+        kinds = (("heat_map", HEAT_MAPS, ".png"), ("thumbnail", THUMBNAILS, ".jpg"), ("capture", CAPTURES, ".dcm"))
+        for kind, folder, suffix in kinds:
+            if kind in self.wanted.kinds(view):
                 path = self._place(view, self.output / folder, suffix)
                 try:
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,9 +226,14 @@ class Batch:
                     message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
                     raise OutputError(message) from error
                 with open_output(path) as stream:
-                    stream.write(to_png(picture) if kind == "heat_map" else to_jpeg(shrunk(picture, _THUMBNAIL)))
+                    stream.write(self._drawn(kind, scored, picture))
                 written.append(self.manifest.output(path, kind))
         return tuple(written)
+
+    def _drawn(self, kind: str, scored: ImageScore, picture: Picture) -> bytes:
+        if kind == "capture":
+            return heat_map_capture(scored, picture, self.classifier, self.identifiers)
+        return to_png(picture) if kind == "heat_map" else to_jpeg(shrunk(picture, _THUMBNAIL))
 
     def _place(self, view: View, folder: Path, suffix: str) -> Path:
         """Return where a picture goes: the tree of the inputs, where names are kept and lead nowhere else."""

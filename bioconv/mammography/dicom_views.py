@@ -16,7 +16,7 @@ from bioconv.mammography.views import BY_TABLE, Given, View
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _MAMMOGRAM = {f"{_STORAGE}1.2": "presentation", f"{_STORAGE}1.2.1": "processing"}
-_TOMOSYNTHESIS = {
+TOMOSYNTHESIS = {
     f"{_STORAGE}13.1.3": "a breast tomosynthesis volume",
     f"{_STORAGE}13.1.4": "breast projections of a tomosynthesis",
     f"{_STORAGE}13.1.5": "breast projections of a tomosynthesis",
@@ -60,8 +60,8 @@ def _check_mammogram(file: DicomFile, warnings: list[str]) -> None:
     ds = file.header
     storage, modality = _text(ds, "SOPClassUID"), _text(ds, "Modality")
     message = ""
-    if storage in _TOMOSYNTHESIS:
-        message = f"{_TOMOSYNTHESIS[storage]}; it is not scored: give the mammograms or synthetic 2D views of the exam"
+    if storage in TOMOSYNTHESIS:
+        message = f"{TOMOSYNTHESIS[storage]}; it is not scored: give the mammograms or synthetic 2D views of the exam"
     elif storage not in _MAMMOGRAM and modality != "MG":
         if modality in _FLAT and _text(ds, "BodyPartExamined").upper() == "BREAST":
             warnings.append(f"modality {modality} of the breast taken as a mammogram")

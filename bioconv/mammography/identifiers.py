@@ -26,9 +26,12 @@ class Identifiers:
     ----------
     salt
         Of the hashes, at least 16 bytes; None: names are kept as they are.
+    everywhere
+        Whether the manifest names hashes too: images of an archive have UIDs for names.
     """
 
     salt: bytes | None = None
+    everywhere: bool = False
 
     @property
     def kept(self) -> bool:
