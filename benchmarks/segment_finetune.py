@@ -8,7 +8,7 @@ python benchmarks/segment_finetune.py score DATA MODEL... > benchmarks/segment_f
 The models are called base, tuned-SEED, scratch-SEED and fold-NUMBER. All are trained with `bioconv train segment TABLE
 --kind instances --precision bfloat16` and further
 
-    base      --polarity dark-background --decoder-convolutions 2 --per-epoch 2000 --epochs 8
+    base      --colour --polarity dark-background --decoder-convolutions 2 --per-epoch 2000 --epochs 8
     tuned     --from base.safetensors --learning-rate 0.0015 --per-epoch 1000 --epochs 4
     scratch   --polarity dark-background --decoder-convolutions 2 --per-epoch 1000 --epochs 4
     fold      as tuned

@@ -54,6 +54,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     metavar="INDEX|NAME",
     help="Train on this channel of the images; of colour pictures also haematoxylin, eosin or dab.",
 )
+@click.option("--colour", is_flag=True, help="The model reads colour pictures too, though these are grey.")
 @click.option("--axes", metavar="AXES", help="Axes of the images where files do not say, e.g. CYX.")
 @click.option("--volumes", is_flag=True, help="Stacks are volumes for a 3-D model; else every plane is an image.")
 @click.option(
@@ -189,6 +190,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any]) -> Segm
         patches=replace(PatchPlan(), **{name: value for name, value in patches.items() if value is not None}),
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
+        colour=given["colour"],
         start=start,
         spacing=given["pixel_size"],
         name=given["name"] or output.stem,

@@ -105,6 +105,30 @@ def test_fine_tuning_keeps_the_architecture_and_the_preprocessing(folders):
             assert float((a - b).abs().max()) < 0.01, name
 
 
+def test_a_model_of_grey_images_can_go_on_with_colour_if_it_was_meant_to(folders):
+    short = ["--kind", "instances", "--epochs", "1", "--max-steps", "2", "--patch", "32", "--quiet"]
+    grey, both = folders / "grey.safetensors", folders / "both.safetensors"
+    assert run(folders / "images", folders / "masks", "-o", grey, "--widths", "4,8", *short).exit_code == 0
+    done = run(folders / "images", folders / "masks", "-o", both, "--widths", "4,8", "--colour", *short)
+    assert done.exit_code == 0, done.output
+    for path in (folders / "images").iterdir():
+        pixels = read_image(path).pixels
+        imsave(path, np.stack([pixels, pixels // 2, 255 - pixels], axis=-1), check_contrast=False)
+    again = [folders / "images", folders / "masks", "--gamma", "0.5", *short]
+    refused = run(*again, "-o", folders / "a.safetensors", "--from", grey)
+    assert refused.exit_code == 1
+    assert "reads the channels gray" in str(refused.exception)
+    tuned = run(*again, "-o", folders / "b.safetensors", "--from", both)
+    assert tuned.exit_code == 0, tuned.output
+    model = load_segmentation_model(folders / "b.safetensors")
+    assert model.inputs == ("red", "green", "blue")
+    assert (model.preprocessing.gamma, load_segmentation_model(both).preprocessing.gamma) == (0.5, 1.0)
+    ramp = np.linspace(0, 255, 256).reshape(1, 16, 16).astype(np.uint8)
+    prepared = model.prepare(ramp, model.intensity(ramp))
+    plain = load_segmentation_model(both).prepare(ramp, model.intensity(ramp))
+    np.testing.assert_allclose(prepared, np.sqrt(plain), rtol=1e-6)
+
+
 def test_what_cannot_be_trained_on_is_listed_before_training(folders):
     imsave(folders / "masks" / "3.png", np.zeros((64, 64), np.uint8), check_contrast=False)
     imsave(folders / "masks" / "5.png", np.ones((60, 64), np.uint8), check_contrast=False)

@@ -18,6 +18,7 @@ from bioconv.evaluation import Interval
 from bioconv.images.augmentation import Augmentation
 from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
+from bioconv.segmentation.channels import GREY
 from bioconv.segmentation.learning.data import LabelledImage, SegmentationData
 from bioconv.segmentation.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.segmentation.learning.samples import PatchPlan, PatchSamples
@@ -35,7 +36,7 @@ from bioconv.segmentation.learning.scoring import (
 )
 from bioconv.segmentation.model import from_model_file, to_model_file, whole_maps
 from bioconv.segmentation.objective import Objective
-from bioconv.segmentation.preprocessing import Preprocessing
+from bioconv.segmentation.preprocessing import COLOUR, Preprocessing
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.finetune import load_matching
@@ -59,6 +60,8 @@ class SegmentationPlan:
     preprocessing
         None: that of the model to start from, else the usual one. Its `inputs` are taken from the data, or from the
         model to start from.
+    colour
+        Whether the model is to read colour pictures though all of these are grey: they are repeated.
     start
         Model file to start from; architecture and network are then its own.
     spacing
@@ -68,6 +71,7 @@ class SegmentationPlan:
     architecture: str = "unet"
     network: dict[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    colour: bool = False
     patches: PatchPlan = field(default_factory=PatchPlan)
     augmentation: Augmentation = AUGMENTATIONS["usual"]
     config: TrainConfig = DEFAULTS
@@ -260,10 +264,11 @@ class _Job:
 
 def _preprocessing(plan: SegmentationPlan, data: SegmentationData) -> Preprocessing:
     if plan.start is None:
-        return replace(plan.preprocessing or Preprocessing(), inputs=data.inputs)
+        inputs = COLOUR if plan.colour and data.inputs == GREY else data.inputs
+        return replace(plan.preprocessing or Preprocessing(), inputs=inputs)
     known = from_model_file(read_model(plan.start)).preprocessing
     own = replace(plan.preprocessing or known, inputs=known.inputs)
-    if len(own.inputs) == len(data.inputs) or (own.colour and data.inputs == ("gray",)):
+    if len(own.inputs) == len(data.inputs) or (own.colour and data.inputs == GREY):
         return own
     message = f"{plan.start} reads the channels {', '.join(own.inputs)}; these images have {', '.join(data.inputs)}"
     raise InputError(message)
