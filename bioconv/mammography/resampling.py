@@ -30,8 +30,8 @@ def resize(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float32]:
 
     Examples
     --------
-    >>> resize(np.array([[0, 2, 4], [4, 6, 8]]), (1, 2))
-    array([[2.666..., 5.333...]], dtype=float32)
+    >>> resize(np.array([[0, 3, 6], [6, 9, 12]]), (1, 2))
+    array([[4., 8.]], dtype=float32)
     """
     if pixels.ndim != 2 or 0 in pixels.shape or min(shape) < 1:
         message = f"pixels of shape {pixels.shape} to {shape}; expected two axes, each with at least one pixel"

@@ -75,7 +75,9 @@ def test_an_even_image_is_zero_and_what_is_no_number_does_not_count():
 def test_json_and_what_it_refuses():
     preprocessing = Preprocessing(("dapi", "actin"), low=0.5, per_channel=True)
     assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
-    with pytest.raises(ModelError, match="gamma"):
-        Preprocessing.from_json({"gamma": 1})
+    with pytest.raises(ModelError, match="contrast"):
+        Preprocessing.from_json({"contrast": 1})
+    with pytest.raises(ModelError, match="0 < gamma"):
+        Preprocessing.from_json({"gamma": 0})
     with pytest.raises(ModelError, match="polarity"):
         Preprocessing.from_json({"polarity": "sideways"})
