@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bioconv.errors import OutputError
+from bioconv.errors import OptionError, OutputError
 from bioconv.version import __version__
 
 NAME = "manifest.jsonl"
@@ -188,6 +188,46 @@ class Manifest:
     def output(self, path: Path, kind: str) -> Output:
         """Return the record of a file just written."""
         return Output(path.relative_to(self.folder).as_posix(), kind, path.stat().st_size, file_hash(path))
+
+
+def make_results_folder(output: Path) -> None:
+    """Make a folder for results, if it is not there.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    if output.exists() and not output.is_dir():
+        message = f"-o {output} is a file; give a folder"
+        raise OutputError(message)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make the folder {output}: {error.strerror}; choose another with -o"
+        raise OutputError(message) from error
+
+
+def refuse_among_inputs(output: Path, given: Iterable[Path], files: Iterable[Path]) -> None:
+    """Refuse to put results among the images: a folder with a manifest is never read again.
+
+    Parameters
+    ----------
+    given
+        What was asked for: files and folders.
+    files
+        The images that were found.
+
+    Raises
+    ------
+    OptionError
+        If the folder is one that was given, or directly holds an image.
+    """
+    place = output.resolve()
+    folders = {path.resolve() for path in given if path.is_dir()} | {path.resolve().parent for path in files}
+    if place in folders and not (place / NAME).is_file():
+        message = f"-o {output} holds images that are read; give a folder of its own"
+        raise OptionError(message)
 
 
 def _parse(line: bytes) -> Record | None:

@@ -92,7 +92,7 @@ def _classify(
     given: dict[str, Any],
 ) -> int:
     """Classify what was found, or show what would be done; return the exit code."""
-    from bioconv.mammography.batch import check_folder
+    from bioconv.manifest import refuse_among_inputs
 
     wanted, views, bad = found
     failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
@@ -105,7 +105,7 @@ def _classify(
         return 4
     if classifier is None:
         return _show_plan(views, bad, failures)
-    check_folder(output, wanted, views)
+    refuse_among_inputs(output, wanted, (view.path for view in views))
     runtime.logger.info("Research use only, not a medical device.")
     for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
         runtime.logger.warning("%s", warning)
@@ -150,11 +150,12 @@ def _run(
     output: Path,
     how: tuple[dict[str, Any], Failures],
 ) -> int:
-    from bioconv.mammography.batch import Batch, Wanted, make_folder
+    from bioconv.mammography.batch import Batch, Wanted
     from bioconv.mammography.identifiers import Identifiers, kept_salt, read_salt
+    from bioconv.manifest import make_results_folder
 
     given, failures = how
-    make_folder(output)
+    make_results_folder(output)
     salt = None
     if not given["keep_ids"]:
         salt = read_salt(Path(given["salt"])) if given["salt"] else kept_salt(output)

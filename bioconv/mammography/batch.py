@@ -6,6 +6,7 @@ read. `manifest.jsonl` names the files and is not meant to leave the house.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bioconv.errors import BioconvError, OptionError, OutputError
+from bioconv.errors import BioconvError, OutputError
 from bioconv.images.pictures import to_jpeg, to_png
 from bioconv.mammography.captures import can_be_captured, heat_map_capture
 from bioconv.mammography.classifier import Classifier, ImageScore
@@ -30,7 +31,7 @@ from bioconv.mammography.results import (
     write_table,
 )
 from bioconv.mammography.views import View, read_pixels
-from bioconv.manifest import DONE, FAILED, NAME, Manifest, Output, Record, file_hash
+from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash, make_results_folder
 from bioconv.outputs import open_output
 
 HEAT_MAPS, THUMBNAILS, CAPTURES = "heat_maps", "thumbnails", "dicom"
@@ -125,7 +126,7 @@ class Batch:
         self.classifier, self.output, self.overwrite = classifier, output, overwrite
         self.wanted, self.facts = wanted or Wanted(), facts or {}
         self.identifiers = identifiers or Identifiers()
-        make_folder(output)
+        make_results_folder(output)
         self.manifest = Manifest(output)
         # Scores are kept in the models' order, and the first one draws the heat maps.
         self._order = [model.hash for model in classifier.models]
@@ -225,6 +226,8 @@ class Batch:
                 except OSError as error:
                     message = f"cannot make the folder {path.parent}: {error.strerror}; give another -o"
                     raise OutputError(message) from error
+                for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a run that was killed
+                    left.unlink(missing_ok=True)
                 with open_output(path) as stream:
                     stream.write(self._drawn(kind, scored, picture))
                 written.append(self.manifest.output(path, kind))
@@ -274,39 +277,6 @@ class Batch:
         write_table(self.output / "images.csv", columns, tables.images)
         write_table(self.output / "breasts.csv", BREAST_COLUMNS, tables.breasts)
         write_table(self.output / "exams.csv", EXAM_COLUMNS, tables.exams)
-
-
-def make_folder(output: Path) -> None:
-    """Make the folder of results.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    """
-    if output.exists() and not output.is_dir():
-        message = f"-o {output} is a file; give a folder"
-        raise OutputError(message)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {output}: {error.strerror}; give another -o"
-        raise OutputError(message) from error
-
-
-def check_folder(output: Path, paths: Sequence[Path], views: Sequence[View]) -> None:
-    """Refuse to put results among the images: a folder with a manifest is never read again.
-
-    Raises
-    ------
-    OptionError
-        If the folder is one that was given, or directly holds an image.
-    """
-    place = output.resolve()
-    folders = {path.resolve() for path in paths if path.is_dir()} | {view.path.resolve().parent for view in views}
-    if place in folders and not (place / NAME).is_file():
-        message = f"-o {output} holds images that are read; give a folder of its own"
-        raise OptionError(message)
 
 
 def _apart(failures: Sequence[Failure], taken: set[str]) -> Iterator[Failure]:

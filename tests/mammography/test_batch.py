@@ -10,14 +10,14 @@ import pytest
 
 from bioconv.errors import OptionError, OutputError
 from bioconv.images.reader import read_image
-from bioconv.mammography.batch import Batch, Wanted, check_folder
+from bioconv.mammography.batch import Batch, Wanted
 from bioconv.mammography.classifier import Choices, Classifier
 from bioconv.mammography.exams import Rule
 from bioconv.mammography.finding import find_views
 from bioconv.mammography.identifiers import Identifiers
 from bioconv.mammography.model import load_classification_model
 from bioconv.mammography.pages import write_pages
-from bioconv.manifest import NAME, Manifest
+from bioconv.manifest import NAME, Manifest, refuse_among_inputs
 from tests.mammography import phantoms, samples
 
 SALT = Identifiers(bytes(range(16)))
@@ -279,8 +279,8 @@ def test_an_image_that_got_lost_leaves_no_picture(tmp_path, classifier, pictures
 def test_folders_that_cannot_be_used(tmp_path, classifier, pictures):
     views, _ = find_views([pictures])
     with pytest.raises(OptionError, match="holds images that are read"):
-        check_folder(pictures.parent, [pictures], views)
-    check_folder(tmp_path / "out", [pictures], views)
+        refuse_among_inputs(pictures.parent, [pictures], [view.path for view in views])
+    refuse_among_inputs(tmp_path / "out", [pictures], [view.path for view in views])
     with pytest.raises(OutputError, match=r"exams\.csv is a file; give a folder"):
         Batch(classifier, pictures)
     assert Manifest(tmp_path).records == {}

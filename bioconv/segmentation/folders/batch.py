@@ -12,7 +12,7 @@ from typing import Any
 from bioconv import runtime
 from bioconv.errors import BioconvError, InputError, ModelError, OptionError, OutputError
 from bioconv.images.reader import open_image
-from bioconv.manifest import DONE, FAILED, NAME, Manifest, Record, input_hash
+from bioconv.manifest import DONE, FAILED, Manifest, Record, input_hash, make_results_folder, refuse_among_inputs
 from bioconv.segmentation.folders.naming import FOLDERS, Item
 from bioconv.segmentation.folders.results import Wanted, output_path, write_results
 from bioconv.segmentation.inference.pipeline import Segmenter
@@ -72,7 +72,7 @@ class Batch:
     ) -> None:
         self.segmenter, self.output, self.wanted, self.overwrite = segmenter, output, wanted, overwrite
         self.facts = facts or {}
-        _make_folder(output)
+        make_results_folder(output)
         self.manifest = Manifest(output)
         self._models = {runner.model.name: runner.model.hash for runner in segmenter.runners}
         self._settings = settings_of(segmenter)
@@ -220,17 +220,6 @@ def _shown_plane(result: Segmented) -> dict[str, Any]:
     return {"overlay_plane": result.shown_plane()}
 
 
-def _make_folder(output: Path) -> None:
-    if output.exists() and not output.is_dir():
-        message = f"-o {output} is a file; give a folder"
-        raise OutputError(message)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {output}: {error.strerror}; choose another with -o"
-        raise OutputError(message) from error
-
-
 def check_output(output: Path, items: Sequence[Item], given: Sequence[Path]) -> None:
     """Refuse to put results among the images.
 
@@ -239,10 +228,4 @@ def check_output(output: Path, items: Sequence[Item], given: Sequence[Path]) -> 
     OptionError
         If the folder is one that was given, or directly holds an image.
     """
-    place = output.resolve()
-    folders = {path.resolve() for path in given if path.is_dir()} | {
-        path.resolve().parent for item in items for path in item.files
-    }
-    if place in folders and not (place / NAME).is_file():
-        message = f"-o {output} holds images that are read; give a folder of its own"
-        raise OptionError(message)
+    refuse_among_inputs(output, given, (path for item in items for path in item.files))
