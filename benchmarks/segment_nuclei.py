@@ -1,6 +1,6 @@
 """Nuclei of the 2018 Data Science Bowl: models trained on its training part, scored once on the test part.
 
-python benchmarks/segment_nuclei.py table DATA nuclei.csv             # what `bioconv train segment` is given
+python benchmarks/segment_nuclei.py table DATA nuclei.csv [SHARE]     # what `bioconv train segment` is given
 python benchmarks/segment_nuclei.py score DATA MODEL... > benchmarks/segment_nuclei.md
 python benchmarks/segment_nuclei.py ship DATA MODEL bioconv/zoo/nuclei.safetensors     # with its figures on its card
 
@@ -24,6 +24,7 @@ DATA is the prepared BBBC038 set (`images/`, `labels/`, `index.csv` with the spl
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,15 +54,18 @@ def rows_of(folder: Path, part: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(stream) if row["split"] == part]
 
 
-def write_table(folder: Path, target: Path) -> None:
-    """Write the training part as `bioconv train segment` takes it."""
+def write_table(folder: Path, target: Path, share: float | None = None) -> None:
+    """Write the training part as `bioconv train segment` takes it; a share of each kind of image validates."""
     place = folder.resolve()
-    rows = [
-        (name[:12], place / "images" / f"{name}.png", place / "labels" / f"{name}.png", row["modality_guess"])
-        for row in rows_of(folder, "train")
-        for name in [row["id"]]
-    ]
-    write_rows(target, "name,image,mask,stratum", rows)
+    counted = {kind: itertools.count(1) for kind in STRATA}
+    rows = []
+    for row in sorted(rows_of(folder, "train"), key=lambda row: row["id"]):
+        name, kind = row["id"], row["modality_guess"]
+        cells = [name[:12], place / "images" / f"{name}.png", place / "labels" / f"{name}.png", kind]
+        if share is not None:
+            cells.append("train" if next(counted[kind]) % round(1 / share) else "dev")
+        rows.append(cells)
+    write_rows(target, "name,image,mask,stratum" + ("" if share is None else ",split"), rows)
 
 
 def by_model(
@@ -150,7 +154,7 @@ def report(folder: Path, paths: list[Path]) -> None:
 
 def main(words: list[str]) -> None:
     if words[:1] == ["table"]:
-        write_table(Path(words[1]), Path(words[2]))
+        write_table(Path(words[1]), Path(words[2]), float(words[3]) if len(words) > 3 else None)
     elif words[:1] == ["ship"]:
         rows = rows_of(Path(words[1]), "test")
         table = score(Path(words[1]), by_model(load_segmentation_model(words[2])), rows)
