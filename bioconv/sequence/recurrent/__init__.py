@@ -1,0 +1,1 @@
+"""Recurrent networks that read sequences letter by letter: their model, their use, their training."""
