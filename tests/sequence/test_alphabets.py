@@ -28,5 +28,5 @@ def test_the_twenty_amino_acids_have_codes_and_nothing_else_has() -> None:
 
 def test_an_alphabet_that_is_not_there_is_refused() -> None:
     assert alphabet_named("protein") is PROTEIN
-    with pytest.raises(OptionError, match="klingon.*known are dna, protein"):
+    with pytest.raises(OptionError, match=r"klingon.*known are dna, protein"):
         alphabet_named("klingon")
