@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @click.option(
     "--channel",
     metavar="INDEX|NAME",
-    help="The channel to segment: number from 0, name; of colour pictures also haematoxylin, eosin, dab.",
+    help="The channel to segment: number from 0, name; of colour pictures also rgb (all), haematoxylin, eosin, dab, "
+    "counterstain (haematoxylin beside dab).",
 )
 @click.option("--axes", metavar="ZCYX", help="Axes of files that do not say which is which (T C Z Y X; S: colour).")
 @click.option("--pixel-size", type=float, metavar="UM", help="Micrometres per pixel, of images that do not say it.")

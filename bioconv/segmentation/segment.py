@@ -212,11 +212,12 @@ def _segment_file(segmenter: Segmenter, path: Path | list[Path]) -> Segmentation
 
 
 def _segment(segmenter: Segmenter, opened: Callable[[], ImageSource], path: str) -> Segmentation:
-    def seen() -> ImageSource:  # what is measured is what was segmented
-        return separate_stain(opened(), segmenter.choices.channel)
-
-    with seen() as source:
+    with opened() as source:
         result = segmenter.segment(source)
+
+    def seen() -> ImageSource:  # what is measured is what was segmented
+        return separate_stain(opened(), next(iter(result.info.channels), None))
+
     try:
         return _in_memory(segmenter, result, path, seen)
     finally:

@@ -8,7 +8,7 @@ from skimage.color import combine_stains, hed_from_rgb, rgb2hed, rgb_from_hed
 from skimage.data import immunohistochemistry
 
 from bioconv.images.image import image_from_array
-from bioconv.images.stains import STAINS, brown_share, separate_stain
+from bioconv.images.stains import COUNTERSTAIN, STAINS, brown_share, separate_stain
 
 
 @pytest.mark.parametrize("name", STAINS)
@@ -55,3 +55,31 @@ def test_brown_is_told_from_pink_and_violet():
     assert brown_share(painted()) == pytest.approx(10 / 40, abs=0.02)
     assert brown_share(np.full((3, 8, 8), 250, np.uint8)) == 0
     assert brown_share(immunohistochemistry().transpose(2, 0, 1)) == pytest.approx(0.82, abs=0.01)
+
+
+def test_counterstain_leaves_blue_and_nothing_of_brown():
+    """Known amounts: red and blue densities of haematoxylin 0.65 and 0.29, of DAB 0.27 and 0.78 (Ruifrok & Johnston)."""
+    rng = np.random.default_rng(1)
+    amounts = np.zeros((2, 30, 3))
+    amounts[0, :, 0] = rng.uniform(0.1, 0.8, 30)  # haematoxylin
+    amounts[1, :, 2] = rng.uniform(0.1, 0.8, 30)  # DAB
+    vectors = np.array([[0.65, 0.70, 0.29], [0, 0, 0], [0.27, 0.57, 0.78]])
+    picture = np.rint(255 * 10 ** -(amounts @ vectors)).astype(np.uint8)
+    found = separate_stain(image_from_array(picture, axes="YXS"), COUNTERSTAIN).read()
+    np.testing.assert_allclose(found[0], amounts[0, :, 0] * (0.65 - 0.6 * 0.29), atol=0.02)
+    assert (found[1] == 0).all()
+    floats = separate_stain(image_from_array(picture / 255.0, axes="YXS"), COUNTERSTAIN).read()
+    np.testing.assert_allclose(floats, found, atol=1e-6)
+
+
+def test_brown_of_a_real_picture_is_no_counterstain():
+    picture = immunohistochemistry()
+    found = separate_stain(image_from_array(picture, axes="YXS"), COUNTERSTAIN).read()
+    density = -np.log10(np.maximum(picture, 1) / 255.0)
+    red, green, blue = np.moveaxis(density, -1, 0)
+    brown = (density.sum(-1) > 0.4) & (blue > 1.3 * green) & (green > 1.3 * red)
+    violet = (density.sum(-1) > 0.4) & (red > 1.2 * blue)
+    assert brown.sum() > 50_000
+    assert violet.sum() > 5_000
+    assert (found[brown] > 0).mean() < 0.05
+    assert (found[violet] > 0).all()

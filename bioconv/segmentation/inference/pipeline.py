@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.images.image import ImageSource
-from bioconv.images.stains import brown_share, separate_stain
+from bioconv.images.stains import COUNTERSTAIN, brown_share, separate_stain
 from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.inference.choices import Choices, Resources, check_choices, plane_spacing, with_pixel_size
 from bioconv.segmentation.inference.labelling import drop_small_parts, renumber, stitch_stacks
@@ -29,7 +29,7 @@ from bioconv.segmentation.inference.views import View, model_scale, strip_height
 from bioconv.segmentation.objects.instances import InstanceSettings, split_instances, split_large
 
 _STRIP = 16 << 20  # bytes
-_BROWN = 0.1  # share of brown among stained tissue from which on a warning is due
+_BROWN = 0.1  # share of brown among stained tissue from which on it counts
 
 
 class Segmenter:
@@ -78,11 +78,9 @@ class Segmenter:
         OptionError
             If the memory is too little.
         """
-        source = separate_stain(source, self.choices.channel)
-        info = source.info
-        channels, _ = choose_channels(info, self.choices.channel, wanted=self.model.inputs)
-        view = View(source, channels, self.model.ndim)
-        scales, warnings = [], list(info.warnings)
+        view, brown = self._view(source)
+        info, channels = view.info, view.channels
+        scales, warnings = [], [*info.warnings, *brown]
         for runner in self.runners:
             trained = (runner.model.diameter, runner.model.spacing)
             plane, warning = model_scale(
@@ -118,7 +116,6 @@ class Segmenter:
             self._member(runner, sample, view, scale, memory)
             for runner, scale in zip(self.runners, scales, strict=True)
         ]
-        warnings += self._brown(view, sample)
         result = self._result(view, memory, Contrast.of(sample, together=source.info.rgb), warnings)
         try:
             frame_folder = self.resources.folder if memory.frame_on_disk else None
@@ -140,15 +137,31 @@ class Segmenter:
         result.facts |= _facts(result, members, memory)
         return result
 
-    def _brown(self, view: View, sample: NDArray[Any]) -> list[str]:
-        """Return a warning of tissue with DAB, which networks of haematoxylin and eosin misread."""
-        if not view.info.rgb or self.kind != "instances" or sample.dtype.kind != "u":
-            return []
-        share = brown_share(sample)
-        if share < _BROWN:
-            return []
-        text = f"{share:.0%} of the stained tissue is brown (DAB?): if the model was not trained on such, segment one "
-        return [text + "stain alone with --channel haematoxylin"]
+    def _view(self, source: ImageSource) -> tuple[View, list[str]]:
+        """Return the channels that are read, and what is to be said of tissue with DAB.
+
+        Networks of haematoxylin and eosin misread brown. One that is known to have met none reads the counterstain.
+        """
+        channel = None if self.choices.channel == "rgb" and source.info.rgb else self.choices.channel
+        view = self._chosen(source, channel)
+        if self.choices.channel is not None or not view.info.rgb or self.kind != "instances":
+            return view, []
+        if view.info.dtype.kind != "u" or (share := brown_share(view.sample())) < _BROWN:
+            return view, []
+        text = f"{share:.0%} of the stained tissue is brown (DAB?)"
+        met = self.model.facts.get("training", {}).get("brown")
+        if met is None:
+            advice = "if the model was not trained on such, segment the nuclei's stain alone with --channel"
+            return view, [f"{text}: {advice} {COUNTERSTAIN}"]
+        if met >= _BROWN:
+            return view, []
+        said = f"{text}, which the model has not met: the blue {COUNTERSTAIN} is read (--channel rgb: all colours)"
+        return self._chosen(source, COUNTERSTAIN), [said]
+
+    def _chosen(self, source: ImageSource, channel: str | None) -> View:
+        source = separate_stain(source, channel)
+        channels, _ = choose_channels(source.info, channel, wanted=self.model.inputs)
+        return View(source, channels, self.model.ndim)
 
     def _member(
         self, runner: Runner, sample: NDArray[Any], view: View, scale: tuple[float, ...], memory: MemoryPlan

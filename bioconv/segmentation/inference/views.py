@@ -56,6 +56,7 @@ class View:
         sizes = info.sizes
         self.shape = tuple(sizes[axis] for axis in self._own)
         self.frames: list[Frame] = list(product(*(range(sizes[axis]) for axis in self.lead)))
+        self._sample: NDArray[Any] | None = None
 
     @property
     def lead_shape(self) -> tuple[int, ...]:
@@ -95,6 +96,8 @@ class View:
         InputError
             If a pixel is not a finite number.
         """
+        if self._sample is not None:
+            return self._sample
         step = _step(self.shape[-2:], math.prod(self.shape[:-2]) * len(self.frames))
         parts, odd, total = [], 0, 0
         for frame, rows in self._blocks():
@@ -112,7 +115,8 @@ class View:
                 "replace them before segmenting"
             )
             raise InputError(message)
-        return np.concatenate(parts, axis=1)
+        self._sample = np.concatenate(parts, axis=1)
+        return self._sample
 
     def _blocks(self) -> Iterator[tuple[Frame, slice]]:
         size = self.info.dtype.itemsize * len(self.channels) * math.prod(self.shape[1:])

@@ -16,6 +16,7 @@ from torch import nn
 from bioconv.errors import InputError, ModelError
 from bioconv.evaluation import Interval
 from bioconv.images.augmentation import Augmentation
+from bioconv.images.stains import brown_share
 from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.segmentation.channels import GREY
@@ -249,6 +250,8 @@ class _Job:
             "config": plan.config.to_json(),
             "threads": torch.get_num_threads(),
         }
+        if data.inputs == COLOUR:
+            training["brown"] = max(_brown(image.pixels) for image in data.images)
         if plan.start is not None:
             training["started_from"] = plan.start.name
         said = {"spacing": plan.spacing, "licence": plan.licence, "citation": plan.citation}
@@ -260,6 +263,11 @@ class _Job:
             "bioconv": __version__,
             **{name: value for name, value in said.items() if value},
         }
+
+
+def _brown(colours: NDArray[Any]) -> float:
+    """Return how much of an image's stained tissue is brown: by it a model knows later whether it has met DAB."""
+    return round(brown_share(colours), 4) if colours.dtype.kind == "u" else 0.0
 
 
 def _preprocessing(plan: SegmentationPlan, data: SegmentationData) -> Preprocessing:
