@@ -20,7 +20,7 @@ DAB, taken so that nothing of brown is left."""
 
 _STAINED = 0.4  # optical density, red, green and blue together, of stained tissue
 _BROWN = 1.15  # of DAB: density of blue over green; of haematoxylin and eosin it is below 1
-# Red over blue density of DAB, at the most: 95 % of the brown pixels of scikit-image's `immunohistochemistry` have less.
+# Red over blue density of DAB, at the most: 95 % of brown pixels of the `immunohistochemistry` picture have less.
 _BROWN_RED = 0.6
 
 

@@ -58,7 +58,7 @@ def test_brown_is_told_from_pink_and_violet():
 
 
 def test_counterstain_leaves_blue_and_nothing_of_brown():
-    """Known amounts: red and blue densities of haematoxylin 0.65 and 0.29, of DAB 0.27 and 0.78 (Ruifrok & Johnston)."""
+    """Known amounts; red and blue densities of haematoxylin: 0.65, 0.29, of DAB: 0.27, 0.78 (Ruifrok & Johnston)."""
     rng = np.random.default_rng(1)
     amounts = np.zeros((2, 30, 3))
     amounts[0, :, 0] = rng.uniform(0.1, 0.8, 30)  # haematoxylin
