@@ -54,6 +54,11 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option(
     "--augment", type=click.Choice(["usual", "none"]), default="usual", show_default=True, help="Random changes."
 )
+@click.option("--pooling", type=click.Choice(["mean", "max"]), help="Over the last map, of residual.  [mean]")
+@click.option(
+    "--matched", is_flag=True,
+    help="Compare both answers of one woman and view with each other; images without a counterpart are not trained on.",
+)  # fmt: skip
 @click.option(
     "--threshold", "rules", multiple=True, metavar="RULE",
     help="youden, sensitivity=X or specificity=X, chosen on dev; the first is the usual one.",
@@ -156,11 +161,12 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: 
         raise OptionError(message)
     return ClassificationPlan(
         architecture=given["architecture"] or "residual",
-        network={name: given[name] for name in ("width", "dropout") if given[name] is not None},
+        network={name: given[name] for name in ("width", "dropout", "pooling") if given[name] is not None},
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
         start=start,
         rules=given["rules"] or RULES,
+        matched=given["matched"],
         domain=given["domain"],
         name=given["name"] or output.stem,
         licence=given["licence"],

@@ -88,9 +88,16 @@ class Classifier(nn.Module):
         return self.classify(self.features(images))
 
 
-def mean_and_drop(dropout: float) -> nn.Sequential:
-    """Return the neck of later networks: the mean of each channel over the image (Lin et al., arXiv 1312.4400)."""
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
+POOLINGS: dict[str, type[nn.Module]] = {"mean": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
+
+
+def pool_and_drop(dropout: float, pooling: str = "mean") -> nn.Sequential:
+    """Return the neck of later networks: one number of each channel over the image.
+
+    The mean is that of Lin et al., arXiv 1312.4400; the maximum asks for the one place that shows most (Oquab et al.
+    2015, doi 10.1109/CVPR.2015.7298668).
+    """
+    return nn.Sequential(POOLINGS[pooling](1), nn.Flatten(), nn.Dropout(dropout))
 
 
 def start_rectified(*parts: nn.Module) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from bioconv.models.classifier import Classifier, ClassifierConfig, mean_and_drop, start_rectified
+from bioconv.models.classifier import Classifier, ClassifierConfig, pool_and_drop, start_rectified
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ class GoogLeNet(Classifier):
             parts[name] = Inception(before, channels)
             before = channels[0] + channels[2] + channels[4] + channels[5]
         self.body = nn.Sequential(OrderedDict(parts))
-        self.neck = mean_and_drop(config.dropout)
+        self.neck = pool_and_drop(config.dropout)
         self.head = nn.Linear(before, config.outputs)
         self.feature_channels = before
         start_rectified(self.body)

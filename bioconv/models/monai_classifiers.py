@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from bioconv.models.classifier import Classifier, ClassifierConfig, mean_and_drop
+from bioconv.models.classifier import Classifier, ClassifierConfig, pool_and_drop
 
 
 class MonaiResNet(Classifier):
@@ -36,7 +36,7 @@ class MonaiResNet(Classifier):
         names = ("conv1", "bn1", "act", "maxpool", "layer1", "layer2", "layer3", "layer4")
         self.body = nn.Sequential(OrderedDict((name, getattr(network, name)) for name in names))
         self.feature_channels = widths[-1] * (4 if self.block == "bottleneck" else 1)
-        self.neck = mean_and_drop(config.dropout)
+        self.neck = pool_and_drop(config.dropout)
         self.head = nn.Linear(self.feature_channels, config.outputs)
 
 
@@ -71,5 +71,5 @@ class MonaiDenseNet121(Classifier):
         )
         self.feature_channels = network.class_layers.out.in_features
         self.body = nn.Sequential(OrderedDict(features=network.features, relu=nn.ReLU()))
-        self.neck = mean_and_drop(config.dropout)
+        self.neck = pool_and_drop(config.dropout)
         self.head = nn.Linear(self.feature_channels, config.outputs)

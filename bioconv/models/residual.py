@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from bioconv.models.classifier import Classifier, ClassifierConfig, mean_and_drop, start_rectified
+from bioconv.models.classifier import POOLINGS, Classifier, ClassifierConfig, pool_and_drop, start_rectified
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,22 @@ class ResidualConfig(ClassifierConfig):
         Residual blocks of each level; a level halves the size and doubles the channels, 16 in the first.
     preactivation
         Normalise and rectify before each convolution, not behind it.
+    pooling
+        `mean` over the last map, or `max`.
     """
 
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     preactivation: bool = True
+    pooling: str = "mean"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))
         super().__post_init__()
         if not 1 <= len(self.blocks) <= 8 or min(self.blocks) < 1:
             message = f"blocks is {self.blocks}; expected 1 to 8 levels of 1 block or more"
+            raise ValueError(message)
+        if self.pooling not in POOLINGS:
+            message = f"pooling is {self.pooling!r}; expected one of {', '.join(POOLINGS)}"
             raise ValueError(message)
 
 
@@ -154,7 +160,7 @@ class Residual(Classifier):
         if config.preactivation:
             parts |= {"bn": nn.BatchNorm2d(before), "relu": nn.ReLU()}
         self.body = nn.Sequential(OrderedDict(parts))
-        self.neck = mean_and_drop(config.dropout)
+        self.neck = pool_and_drop(config.dropout, config.pooling)
         self.head = nn.Linear(before, config.outputs)
         self.feature_channels = before
         start_rectified(self.body)
@@ -180,7 +186,7 @@ class ResNet(Classifier):
             parts[f"layer{number + 1}"] = _level(self.block, before, width, count, 2 if number else 1)
             before = width * self.block.expansion
         self.body = nn.Sequential(OrderedDict(parts))
-        self.neck = mean_and_drop(config.dropout)
+        self.neck = pool_and_drop(config.dropout)
         self.head = nn.Linear(before, config.outputs)
         self.feature_channels = before
         start_rectified(self.body)

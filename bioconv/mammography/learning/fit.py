@@ -17,6 +17,7 @@ from bioconv.images.augmentation import Augmentation
 from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
 from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
 from bioconv.mammography.learning.leaks import check_copies
+from bioconv.mammography.learning.matched import Matched, MatchedSamples, find_pairs, matched_loss
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.mammography.learning.samples import ViewSamples
 from bioconv.mammography.learning.scoring import Figures, LevelScores, score_levels, summarise
@@ -26,6 +27,7 @@ from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
+from bioconv.training.data import Samples
 from bioconv.training.finetune import Unmatched, load_matching
 from bioconv.training.normalisation import Normalisation, fit_normalisation
 from bioconv.training.splits import Split, check_split, make_split
@@ -47,6 +49,8 @@ class ClassificationPlan:
         those that fit.
     rules
         How thresholds are chosen; the first is the usual one.
+    matched
+        Whether both answers of one woman and view are compared; images without a counterpart are not trained on.
     domain
         What was trained on, in words: every later result warns with it.
     """
@@ -57,6 +61,7 @@ class ClassificationPlan:
     config: TrainConfig = DEFAULTS
     start: Path | None = None
     rules: tuple[str, ...] = RULES
+    matched: bool = False
     domain: str = ""
     name: str = "model"
     licence: str = ""
@@ -157,15 +162,12 @@ def train_classification(
     parts = {part: data.of(split.names(part)) for part in ("train", "dev", "test")}
     _check_parts(parts, data)
     normalisation, network, unmatched = _begin(parts["train"], data, plan, split)
-    samples = ViewSamples(
-        parts["train"], data.objective, normalisation, augmentation=plan.augmentation, seed=plan.config.seed
-    )
     trainer = Trainer(
-        network,
-        samples,
+        Matched(network) if plan.matched else network,
+        _samples(parts["train"], data, normalisation, plan),
         plan.config,
-        loss=data.objective.loss(plan.config),
-        validate=lambda model: _validate(model, parts["dev"], normalisation, data),
+        loss=(matched_loss(data.objective, plan.config) if plan.matched else data.objective.loss(plan.config)),
+        validate=lambda _: _validate(network, parts["dev"], normalisation, data),
         folder=folder,
         callbacks=callbacks,
         device=device,
@@ -202,6 +204,13 @@ def finding_scores(
             prepared = as_floats(image.pixels)[None, None]
             found.append(float(network(network_inputs(prepared, normalisation).to(device))[0, 0]))
     return np.array(found, np.float64)
+
+
+def _samples(
+    train: list[LabelledView], data: ClassificationData, normalisation: Normalisation, plan: ClassificationPlan
+) -> Samples:
+    single = ViewSamples(train, data.objective, normalisation, augmentation=plan.augmentation, seed=plan.config.seed)
+    return MatchedSamples(single, find_pairs(train, data.objective.heads[0])) if plan.matched else single
 
 
 def _uncalibrated(level: str, dev: LevelScores) -> str:
@@ -277,6 +286,7 @@ def _facts(
         "data": data_hash(data),
         "split": counts | {"made": split.made},
         "augmentation": asdict(plan.augmentation),
+        "matched": plan.matched,
         "config": plan.config.to_json(),
         "threads": torch.get_num_threads(),
     }
