@@ -16,7 +16,7 @@ from bioconv.evaluation import auroc
 from bioconv.images.augmentation import Augmentation
 from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
 from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
-from bioconv.mammography.learning.leaks import check_copies
+from bioconv.training.copies import check_copies
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.mammography.learning.samples import ViewSamples
 from bioconv.mammography.learning.scoring import Figures, LevelScores, score_levels, summarise

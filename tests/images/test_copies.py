@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bioconv.errors import InputError
-from bioconv.mammography.learning.leaks import ALIKE, SIDE, check_copies, copies, thumbnail
-from bioconv.training.splits import Split
+from bioconv.images import copies as module
+from bioconv.images.copies import ALIKE, SIDE, copies, thumbnail, thumbnail_of
+from bioconv.images.image import image_from_array
 
 PHANTOMS = [view.pixels for seed in range(12) for view in synthetic_mammograms(seed, shape=(192, 160), marker=False)]
 FIRST = PHANTOMS[0]
@@ -80,20 +80,57 @@ def test_pairs_come_once_and_an_empty_image_is_nobodys_copy():
     assert np.isfinite(thumbnail(np.ones((3, 2)))).all()
 
 
-def test_blocks_change_nothing(monkeypatch):
-    from bioconv.mammography.learning import leaks
+def orientations(grid, turned):
+    own = [np.rot90(grid, quarters) for quarters in range(4 if turned else 1)]
+    return own + [one[:, ::-1] for one in own]
 
+
+def compared(thumbnails, alike, turned):
+    """Every pair in every orientation."""
+    grids = thumbnails.reshape(-1, SIDE, SIDE).astype(np.float64)
+    pairs = {}
+    for one in range(len(grids)):
+        for other in range(one + 1, len(grids)):
+            best = max(float((grids[one] * own).sum()) for own in orientations(grids[other], turned))
+            if best >= alike:
+                pairs[one, other] = best
+    return pairs
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("alike", [0.9, 0.99, 0.999])
+def test_no_pair_is_missed(alike, turned):
+    rng = np.random.default_rng(3)
+    images = [*PHANTOMS[:6], FIRST[:, ::-1], FIRST[::-1], np.rot90(FIRST), np.rot90(PHANTOMS[1], 3)[:, ::-1]]
+    images += [FIRST + rng.normal(0, noise, FIRST.shape) for noise in (0.1, 0.5, 1, 2)]
+    thumbnails = np.stack([thumbnail(own) for own in images])
+    found = {(one, other): value for one, other, value in copies(thumbnails, alike=alike, turned=turned)}
+    expected = compared(thumbnails, alike, turned)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert len(expected) >= (3 if turned else 1)
+    assert list(found) == sorted(found)
+
+
+def test_pairs_come_in_pieces(monkeypatch):
     thumbnails = np.stack([thumbnail(own) for own in [*PHANTOMS, *PHANTOMS[:5]]])
     whole = list(copies(thumbnails))
-    monkeypatch.setattr(leaks, "_ROWS", 7)
-    assert [(one, other) for one, other, _ in copies(thumbnails)] == [(one, other) for one, other, _ in whole]
+    monkeypatch.setattr(module, "_PAIRS", 2)
+    assert list(copies(thumbnails)) == whole
     assert len(whole) == 5
 
 
-def test_copies_across_parts_are_refused_and_within_one_told():
-    names = ["a", "b", "c"]
-    thumbnails = np.stack([thumbnail(own) for own in (FIRST, PHANTOMS[1], jpeg(FIRST))])
-    with pytest.raises(InputError, match=r"1 pair of images .*a \(train\) and c \(dev\), correlation (1|0\.99)"):
-        check_copies(Split({"a": "train", "b": "dev", "c": "dev"}, {}), names, thumbnails)
-    (line,) = check_copies(Split({"a": "dev", "b": "train", "c": "dev"}, {}), names, thumbnails)
-    assert line.startswith("a (dev) and c (dev)")
+@pytest.mark.parametrize("axes", ["YX", "CYX", "ZYX", "TCZYX"])
+def test_thumbnails_of_files_are_those_of_their_middle_plane(axes, monkeypatch):
+    sizes = {"T": 3, "C": 2, "Z": 4, "Y": 70, "X": 45}
+    pixels = np.random.default_rng(4).integers(0, 4000, [sizes[axis] for axis in axes]).astype(np.uint16)
+    plane = pixels[1] if "T" in axes else pixels
+    plane = plane[..., 2, :, :] if "Z" in axes else plane
+    plane = plane.mean(0) if "C" in axes else plane
+    for strip in (1 << 20, 500):
+        monkeypatch.setattr(module, "_AT_ONCE", strip)
+        with image_from_array(pixels, axes=axes) as source:
+            np.testing.assert_allclose(thumbnail_of(source), thumbnail(plane.astype(float)), atol=1e-5)
+
+
+def test_nothing_has_no_copies():
+    assert not list(copies(np.zeros((0, SIDE * SIDE), np.float32)))
