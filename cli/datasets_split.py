@@ -59,6 +59,7 @@ def command(
     turned, mirrored, scaled, brighter, compressed) are never divided; cut-outs of one image are not recognised.
     """
     from bioconv.datasets.splitting import check_data, split_data
+
     from bioconv.training.splits import read_split, write_split
 
     check_paths((data, check), {"-o": output})

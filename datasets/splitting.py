@@ -103,7 +103,9 @@ def check_data(path: str | Path, split: Split, *, group: str | None = None) -> l
     leaks, within = find_leaks(split, listing, thumbnails, groups=_groups(listing, group))
     if leaks:
         raise InputError("\n".join(leaks))
-    compared = [f"{len(listing.names)} samples, groups of the split" if split.groups else f"{len(listing.names)} samples"]
+    compared = [
+        f"{len(listing.names)} samples, groups of the split" if split.groups else f"{len(listing.names)} samples"
+    ]
     column = group or listing.group_column()
     compared += [f"column {column}"] if column else []
     compared += ["sequences and their reverse complements"] if listing.fingerprints else []

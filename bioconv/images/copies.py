@@ -49,9 +49,7 @@ def thumbnail_of(source: ImageSource) -> Thumbnails:
     return _centred(mean)
 
 
-def copies(
-    thumbnails: Thumbnails, *, alike: float = ALIKE, turned: bool = False
-) -> Iterator[tuple[int, int, float]]:
+def copies(thumbnails: Thumbnails, *, alike: float = ALIKE, turned: bool = False) -> Iterator[tuple[int, int, float]]:
     """Yield pairs of places (first, second, correlation) of images that are copies; mirrored ones too.
 
     The result is that of comparing every pair, but few are compared. The mean of a thumbnail over its orientations,
