@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bioconv.errors import InputError
 from bioconv.sequence.fasta import open_bytes
 
@@ -75,8 +78,12 @@ def is_nucleotides(letters: bytes) -> bool:
     >>> is_nucleotides(b"acgun"), is_nucleotides(b"MKVL")
     (True, False)
     """
-    kept = letters.upper()
-    return len(kept.translate(None, _NUCLEOTIDES)) <= (1 - _MOSTLY) * len(kept)
+    return are_nucleotides(np.bincount(np.frombuffer(letters.upper(), np.uint8), minlength=256))
+
+
+def are_nucleotides(counts: NDArray[np.int64]) -> bool:
+    """Say the same of how often each upper-case letter comes, (256,)."""
+    return bool(counts[list(_NUCLEOTIDES)].sum() >= _MOSTLY * counts.sum())
 
 
 def reverse_complement(letters: bytes) -> bytes:
