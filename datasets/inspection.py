@@ -101,6 +101,18 @@ class Inspection:
 
         return inspection_text(self)
 
+    def write_page(self, path: str | Path) -> None:
+        """Write it as one HTML file with pictures; the images are opened again for these.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        from bioconv.datasets.inspection_page import write_page
+
+        write_page(self, path)
+
 
 def inspect_folder(path: str | Path, *, split: str | Path | Split | None = None) -> Inspection:
     """Look at all sequences and images of a folder; a file that cannot be read is listed and stops nothing.
@@ -126,8 +138,6 @@ def inspect_folder(path: str | Path, *, split: str | Path | Split | None = None)
     given = split if isinstance(split, Split) or split is None else read_split(split)
     files = _files(root)
     own = {file.resolve() for file in files} - ({Path(split).resolve()} if isinstance(split, str | Path) else set())
-    unreadable: list[tuple[str, str]] = []
-    sequences = SequenceReader(keep=given is not None)
     texts = _Texts(root, SequenceReader(keep=given is not None))
     for file in files:
         if file.resolve() in own and is_text(file):
@@ -213,7 +223,7 @@ def _seen_table(table: Table, root: Path) -> SeenTable:
     classes: dict[str, dict[str, int]] = {}
     for column, cells in zip(table.columns, table.cells, strict=True):
         counts = Counter(cells)
-        if 1 < len(counts) <= min(_MOST_CLASSES, max(2, len(cells) // 2)):
+        if 1 < len(counts) <= min(_MOST_CLASSES, len(cells) // 3):
             classes[column] = dict(counts.most_common())
     missing = [str(path) for path in _paths(table, (*IMAGES, *_MASKS)) if not path.exists()]
     return SeenTable(_below(Path(table.source), root), len(table), table.columns, classes, tuple(missing))

@@ -160,7 +160,7 @@ def make_motifs(
         sites = [
             (site.sequence_name, site.motif, site.start, site.end, site.strand) for one in made for site in one.sites
         ]
-        write_table(folder / "synthetic-sites.tsv", ("sequence", "motif", "start", "end", "strand"), sites)
+        write_table(folder / "synthetic-sites.tsv", ("name", "motif", "start", "end", "strand"), sites)
         with open_output(folder / "synthetic-motifs.fasta") as stream:
             for one in made:
                 stream.write(f">{one.name} synthetic label={one.label} kind={one.kind}\n{one.letters}\n".encode())
