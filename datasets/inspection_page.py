@@ -125,15 +125,14 @@ def _plots(found: Inspection) -> list[Picture]:
     plots: list[Picture] = []
     for one in found.sequences[:_PLOTS]:
         if one.shortest < one.longest:
-            plots.append(
-                draw_histogram({float(n): k for n, k in one.lengths.items()}, "length", f"records of {one.file}")
-            )
+            lengths = {float(length): number for length, number in one.lengths.items()}
+            plots.append(draw_histogram(lengths, "length", "records", of=one.file))
         if sum(one.gc_shares) > 1:
             edges = np.linspace(0, 1, len(one.gc_shares) + 1).tolist()
-            plots.append(draw_steps(one.gc_shares, edges, "GC", f"records of {one.file}"))
+            plots.append(draw_steps(one.gc_shares, edges, "GC", "records", of=one.file))
     for table in found.tables:
         for column, classes in table.classes.items():
-            plots.append(draw_classes(classes, column, f"rows of {table.file}"))
+            plots.append(draw_classes(classes, column, "rows", of=table.file))
     return plots[: 2 * _PLOTS]
 
 

@@ -14,7 +14,7 @@ _COLOUR = "#0072b2"
 _BARS = 30
 
 
-def draw_histogram(values: Mapping[float, int], name: str, counted: str, *, bins: int = _BARS) -> Picture:
+def draw_histogram(values: Mapping[float, int], name: str, counted: str, *, of: str = "") -> Picture:
     """Return a histogram of values that each come a number of times.
 
     Parameters
@@ -23,15 +23,17 @@ def draw_histogram(values: Mapping[float, int], name: str, counted: str, *, bins
         Value to number; at least one.
     name, counted
         What the values are, and what is counted: `length`, `records`.
+    of
+        Whose they are, for the caption.
     """
     places, weights = np.array(list(values), float), np.array(list(values.values()), float)
     low, high = float(places.min()), float(places.max())
-    edges = np.linspace(low, high, bins + 1) if high > low else np.array([low - 0.5, low + 0.5])
+    edges = np.linspace(low, high, _BARS + 1) if high > low else np.array([low - 0.5, low + 0.5])
     heights, edges = np.histogram(places, edges, weights=weights)
-    return draw_steps(heights.tolist(), edges.tolist(), name, counted)
+    return draw_steps(heights.tolist(), edges.tolist(), name, counted, of=of)
 
 
-def draw_steps(heights: Sequence[float], edges: Sequence[float], name: str, counted: str) -> Picture:
+def draw_steps(heights: Sequence[float], edges: Sequence[float], name: str, counted: str, *, of: str = "") -> Picture:
     """Return a histogram whose bins are counted already: one edge more than heights."""
     figure, axes = blank(name, counted)
     axes.bar(edges[:-1], heights, width=np.diff(edges), align="edge", color=_COLOUR, edgecolor="none")
@@ -39,13 +41,13 @@ def draw_steps(heights: Sequence[float], edges: Sequence[float], name: str, coun
     most = int(np.argmax(heights))
     said = f"{counted} by {name}, from {edges[0]:.4g} to {edges[-1]:.4g}; most ({heights[most]:g}) from "
     said += f"{edges[most]:.4g} to {edges[most + 1]:.4g}"
-    return Picture(svg(figure), f"{counted} by {name}", f"Histogram of {said}.")
+    return Picture(svg(figure), _caption(name, counted, of), f"Histogram of {said}.")
 
 
-def draw_classes(counts: Mapping[str, int], name: str, counted: str) -> Picture:
+def draw_classes(counts: Mapping[str, int], name: str, counted: str, *, of: str = "") -> Picture:
     """Return a bar per class, the first above."""
     figure, axes = blank(counted, name)
-    labels = [label if len(label) <= 24 else label[:23] + "…" for label in counts]
+    labels = [label if len(label) <= 24 else "…" + label[-23:] for label in counts]
     places = np.arange(len(labels))
     axes.barh(places, list(counts.values()), color=_COLOUR, height=0.7)
     axes.set_yticks(places, [label or "(empty)" for label in labels])
@@ -53,4 +55,8 @@ def draw_classes(counts: Mapping[str, int], name: str, counted: str) -> Picture:
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     said = ", ".join(f"{label or '(empty)'} {number}" for label, number in counts.items())
-    return Picture(svg(figure), f"{counted} by {name}", f"Bars of {counted} by {name}: {said}.")
+    return Picture(svg(figure), _caption(name, counted, of), f"Bars of {counted} by {name}: {said}.")
+
+
+def _caption(name: str, counted: str, of: str) -> str:
+    return f"{of}: {counted} by {name}" if of else f"{counted} by {name}"
