@@ -65,7 +65,7 @@ def copies(thumbnails: Thumbnails, *, alike: float = ALIKE, turned: bool = False
     """
     from scipy.spatial import cKDTree
 
-    if not len(thumbnails):
+    if not thumbnails.any():
         return
     grids = np.asarray(thumbnails, np.float32).reshape(-1, SIDE, SIDE)
     known = np.flatnonzero(grids.any((1, 2)))  # an image of one value is nobody's copy

@@ -132,5 +132,6 @@ def test_thumbnails_of_files_are_those_of_their_middle_plane(axes, monkeypatch):
             np.testing.assert_allclose(thumbnail_of(source), thumbnail(plane.astype(float)), atol=1e-5)
 
 
-def test_nothing_has_no_copies():
-    assert not list(copies(np.zeros((0, SIDE * SIDE), np.float32)))
+@pytest.mark.parametrize("count", [0, 3])
+def test_nothing_has_no_copies(count):
+    assert not list(copies(np.zeros((count, SIDE * SIDE), np.float32)))

@@ -42,7 +42,8 @@ def test_records_are_those_of_biopython(tmp_path, monkeypatch, longest, pack):
     plain.write_bytes(text.encode())
     path.write_bytes(pack(text.encode()))
     monkeypatch.setattr(module, "LONGEST", longest)
-    assert together(path) == [(record.id, str(record.seq)) for record in SeqIO.parse(plain, "fasta")]
+    with plain.open() as stream:
+        assert together(path) == [(record.id, str(record.seq)) for record in SeqIO.parse(stream, "fasta")]
     assert all(len(piece.letters) <= longest for piece in fasta_letters(path))
 
 
