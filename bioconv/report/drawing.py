@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from html import escape
 from xml.etree import ElementTree
@@ -129,5 +130,8 @@ def svg(figure: Figure) -> str:
     """Return a plot as an SVG document."""
     stream = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        # Text stays text: what letters the reader's fonts have is not known here.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+            figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue().replace(_INK, "currentColor")

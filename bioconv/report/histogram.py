@@ -47,15 +47,21 @@ def draw_steps(heights: Sequence[float], edges: Sequence[float], name: str, coun
 def draw_classes(counts: Mapping[str, int], name: str, counted: str, *, of: str = "") -> Picture:
     """Return a bar per class, the first above."""
     figure, axes = blank(counted, name)
-    labels = [label if len(label) <= 24 else "…" + label[-23:] for label in counts]
+    labels = [_label(label) for label in counts]
     places = np.arange(len(labels))
     axes.barh(places, list(counts.values()), color=_COLOUR, height=0.7)
-    axes.set_yticks(places, [label or "(empty)" for label in labels])
+    axes.set_yticks(places, labels)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     said = ", ".join(f"{label or '(empty)'} {number}" for label, number in counts.items())
     return Picture(svg(figure), _caption(name, counted, of), f"Bars of {counted} by {name}: {said}.")
+
+
+def _label(text: str) -> str:
+    """Return a class's name as plain text of an axis: its end where it is long, and no formula."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text) or "(empty)"
+    return (plain if len(plain) <= 24 else "…" + plain[-23:]).replace("$", r"\$")
 
 
 def _caption(name: str, counted: str, of: str) -> str:
