@@ -129,9 +129,9 @@ def blank(x: str, y: str) -> tuple[Figure, Axes]:
 def svg(figure: Figure) -> str:
     """Return a plot as an SVG document."""
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}):
-        # Text stays text: what letters the reader's fonts have is not known here.
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}
+    # Text stays text: which letters the reader's fonts have is not known here.
+    with warnings.catch_warnings(), matplotlib.rc_context(settings):
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue().replace(_INK, "currentColor")

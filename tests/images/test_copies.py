@@ -111,6 +111,18 @@ def test_no_pair_is_missed(alike, turned):
     assert list(found) == sorted(found)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_compared_first_is_never_further_apart(turned):
+    thumbnails = np.stack([thumbnail(own) for own in np.random.default_rng(5).random((30, 40, 50))])
+    low = module._low_frequencies(thumbnails.reshape(-1, SIDE, SIDE), turned)
+    assert (low**2).sum(1).min() > 1e-4  # otherwise every pair would be compared
+    for one in range(30):
+        for other in range(one):
+            ways = orientations(thumbnails[other].reshape(SIDE, SIDE), turned)
+            nearest = min(np.linalg.norm(thumbnails[one].reshape(SIDE, SIDE) - way) for way in ways)
+            assert np.linalg.norm(low[one] - low[other]) <= nearest + 1e-6
+
+
 def test_pairs_come_in_pieces(monkeypatch):
     thumbnails = np.stack([thumbnail(own) for own in [*PHANTOMS, *PHANTOMS[:5]]])
     whole = list(copies(thumbnails))
