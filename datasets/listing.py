@@ -70,7 +70,7 @@ class Listing:
 
     def group_column(self) -> str | None:
         """Return the column that says what belongs together: `group`, or else `patient`; None: there is none."""
-        known = {column.casefold(): column for column in reversed(self.columns)}
+        known = {column.casefold(): column for column in [*self.columns][::-1]}
         return next((known[name] for name in GROUPS if name in known), None)
 
 

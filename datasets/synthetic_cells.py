@@ -177,4 +177,4 @@ def _photographed(rng: np.random.Generator, labels: NDArray[np.uint16], radius: 
     slope = rng.uniform(-0.02, 0.02, 2)
     light = light + 0.06 + slope[0] * y[:, None] + slope[1] * x
     seen = rng.poisson(np.clip(light, 0, None) * _PHOTONS) / _PHOTONS + rng.normal(0, 0.01, labels.shape)
-    return np.clip(np.rint(seen * 170), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(seen * 170), 0, 255), np.uint8)

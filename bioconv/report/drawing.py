@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -129,7 +130,7 @@ def blank(x: str, y: str) -> tuple[Figure, Axes]:
 def svg(figure: Figure) -> str:
     """Return a plot as an SVG document."""
     stream = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}
     # Text stays text: which letters the reader's fonts have is not known here.
     with warnings.catch_warnings(), matplotlib.rc_context(settings):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
