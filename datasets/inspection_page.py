@@ -41,6 +41,7 @@ def write_page(found: Inspection, path: str | Path) -> None:
             pairs.append((drawn[0], drawn[1], f"correlation {value:.4f}"))
     pictures = [each for name, image, mask in chosen if (each := _shown(name, image, mask)) is not None]
     note = f"Every {step}th of the images" if step > 2 else "Every second of the images" if step == 2 else "All images"
+    outlined = "; outlines are those of the masks" if any(mask for *_, mask in chosen) else ""
     facts = InspectionReport(
         title=Path(found.path).name or found.path,
         counts=_counts(found),
@@ -55,7 +56,7 @@ def write_page(found: Inspection, path: str | Path) -> None:
         plots=_plots(found),
         pictures=pictures,
         pairs=pairs,
-        note=f"{note}, contrast stretched; outlines are those of the masks.",
+        note=f"{note}, contrast stretched{outlined}.",
     )
     inspection_report(path, facts)
 
