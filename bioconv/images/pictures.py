@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def to_png(picture: NDArray[np.uint8]) -> bytes:
-    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, as the bytes of a PNG file.
+def to_png(picture: NDArray[np.uint8 | np.uint16], *, texts: Mapping[str, str] | None = None) -> bytes:
+    r"""Return a picture, (Y, X, 3) or (Y, X) of uint8, or (Y, X) of uint16, as the bytes of a PNG file.
+
+    Parameters
+    ----------
+    texts
+        Keyword to text, kept in the file: `Description`, `Source`.
 
     Examples
     --------
     >>> to_png(np.zeros((2, 2, 3), np.uint8))[:4]
     b'\x89PNG'
     """
-    return _encode(picture, format="PNG", optimize=False)
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for keyword, text in (texts or {}).items():
+        info.add_text(keyword, text)
+    return _encode(picture, format="PNG", optimize=False, pnginfo=info)
 
 
 def to_jpeg(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
@@ -31,7 +42,7 @@ def to_jpeg(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
     return _encode(picture, format="JPEG", quality=quality)
 
 
-def _encode(picture: NDArray[np.uint8], **options: Any) -> bytes:
+def _encode(picture: NDArray[np.uint8 | np.uint16], **options: Any) -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from bioconv.mammography.resampling import resize
+from bioconv.images.resampling import resize
 
 COARSE = 256
 """Longer side of the grid on which the breast is looked for."""

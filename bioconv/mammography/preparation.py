@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bioconv.errors import ModelError
+from bioconv.images.resampling import resize
 from bioconv.mammography.breast import Box, Breast, find_breast
-from bioconv.mammography.resampling import resize
 from bioconv.mammography.views import View
 
 SIDES = ("left", "right", "as-is")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -26,7 +28,7 @@ _WIDE_RANGE = 20
 
 def draw_curves(panel: str, lines: Mapping[str, Points], *, best: float | None = None) -> Picture:
     """Return learning curves: one panel, a line per part of the data, the epoch that was kept marked."""
-    figure, axes = _blank("epoch", panel)
+    figure, axes = blank("epoch", panel)
     for place, (name, points) in enumerate(lines.items()):
         axes.plot(
             [x for x, _ in points], [y for _, y in points], label=name, color=_COLOURS[place % len(_COLOURS)],
@@ -40,12 +42,12 @@ def draw_curves(panel: str, lines: Mapping[str, Points], *, best: float | None =
         f"{name} from {points[0][1]:.4g} to {points[-1][1]:.4g}" for name, points in lines.items() if points
     )
     kept = "" if best is None else f"; the weights of epoch {best:g} were kept"
-    return Picture(_svg(figure), f"{panel} by epoch", f"Line plot of {panel} by epoch: {ends}{kept}.")
+    return Picture(svg(figure), f"{panel} by epoch", f"Line plot of {panel} by epoch: {ends}{kept}.")
 
 
 def draw_learning_rate(points: Points) -> Picture:
     """Return the learning rate by step, logarithmic where it spans more than a factor of 20."""
-    figure, axes = _blank("step", "learning rate")
+    figure, axes = blank("step", "learning rate")
     axes.plot([x for x, _ in points], [y for _, y in points], color=_COLOURS[0])
     rates = [rate for _, rate in points if rate > 0]
     if rates and max(rates) > _WIDE_RANGE * min(rates):
@@ -53,7 +55,7 @@ def draw_learning_rate(points: Points) -> Picture:
     else:
         axes.set_ylim(bottom=0)
     ends = f"from {points[0][1]:.3g} to {points[-1][1]:.3g}, at most {max(rate for _, rate in points):.3g}"
-    return Picture(_svg(figure), "learning rate by step", f"Line plot of the learning rate by step: {ends}.")
+    return Picture(svg(figure), "learning rate by step", f"Line plot of the learning rate by step: {ends}.")
 
 
 def embed(picture: Picture, number: int) -> str:
@@ -108,7 +110,8 @@ def _check_svg(picture: Picture) -> None:
         raise OptionError(message)
 
 
-def _blank(x: str, y: str) -> tuple[Figure, Axes]:
+def blank(x: str, y: str) -> tuple[Figure, Axes]:
+    """Return an empty plot whose ink `svg` turns into the colour of the page's text."""
     figure = Figure(figsize=(5.2, 3.0), layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
@@ -124,8 +127,12 @@ def _blank(x: str, y: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a plot as an SVG document."""
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}):
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "bioconv", "font.family": "sans-serif"}
+    # Text stays text: which letters the reader's fonts have is not known here.
+    with warnings.catch_warnings(), matplotlib.rc_context(settings):
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue().replace(_INK, "currentColor")

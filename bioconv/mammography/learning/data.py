@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.errors import BioconvError, InputError
-from bioconv.mammography.learning.leaks import thumbnail
+from bioconv.images.copies import thumbnail
 from bioconv.mammography.objective import Head, Objective
 from bioconv.mammography.preparation import Preparation, prepare
 from bioconv.mammography.tables import Row, read_view_table

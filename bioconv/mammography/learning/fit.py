@@ -16,7 +16,6 @@ from bioconv.evaluation import auroc
 from bioconv.images.augmentation import Augmentation
 from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
 from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
-from bioconv.mammography.learning.leaks import check_copies
 from bioconv.mammography.learning.matched import Matched, MatchedSamples, find_pairs, matched_loss
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.mammography.learning.samples import ViewSamples
@@ -27,6 +26,7 @@ from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
+from bioconv.training.copies import check_copies
 from bioconv.training.data import Samples
 from bioconv.training.finetune import Unmatched, load_matching
 from bioconv.training.normalisation import Normalisation, fit_normalisation

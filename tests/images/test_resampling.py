@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bioconv.mammography.resampling import resize, weights
+from bioconv.images.resampling import resize, weights
 
 
 def area_mean(values, new):
