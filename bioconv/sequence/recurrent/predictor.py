@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Sequence
 from typing import IO
 
@@ -76,6 +77,8 @@ class SpooledCodes:
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been read
+        # A record whose input turns out damaged is not read to its end.
+        weakref.finalize(self, self._file.close)
 
     def add(self, codes: Codes) -> None:
         """Add the next letters."""

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 from urllib.parse import quote
 
 import numpy as np
@@ -80,6 +80,8 @@ def placement_of(model: SequenceModel, label: str) -> Placement:
 class PositionFiles:
     """Collects blocks and writes, when all are there, a bedGraph file per class and strand and one GFF3 file.
 
+    Use it in a `with` block: what is collected lies in temporary files.
+
     Parameters
     ----------
     prefix
@@ -101,7 +103,7 @@ class PositionFiles:
             raise OptionError(message)
         model = run.model
         names = _file_names(model.labels)
-        self._features: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `write`
+        self._features: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
         self._path = Path(f"{prefix}.gff3")
         self._rows: list[tuple[int, int, str, str, float]] = []
         self._tracks = [
@@ -110,6 +112,15 @@ class PositionFiles:
             if label != model.background
             for strand in run.strands
         ]
+
+    def __enter__(self) -> Self:
+        """Begin to collect."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the temporary files."""
+        for kept in (self._features, *(track.kept for track in self._tracks)):
+            kept.close()
 
     @property
     def paths(self) -> list[Path]:
@@ -244,4 +255,3 @@ def _copy(kept: IO[bytes], path: Path, head: bytes) -> None:
         kept.seek(0)
         while text := kept.read(1 << 20):
             stream.write(text)
-    kept.close()

@@ -108,10 +108,10 @@ def test_windows_are_placed_at_their_feature(tmp_path):
     minus = [expected(model, reverse_complement(text[at : at + 12]))[1] for at in range(189)]
     threshold = float(np.median([*plus, *minus]))  # of an even number of values: between two of them
     run = PositionRun(model)
-    files = PositionFiles(str(tmp_path / "out"), run, threshold=threshold)
-    for block in run.blocks({"s0": text}):
-        files.add(block)
-    files.write("how")
+    with PositionFiles(str(tmp_path / "out"), run, threshold=threshold) as files:
+        for block in run.blocks({"s0": text}):
+            files.add(block)
+        files.write("how")
     names = ["no.minus", "no.plus", "yes.minus", "yes.plus"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.gff3", *(f"out.{n}.bedGraph" for n in names)]
     track = read_track(tmp_path / "out.yes.plus.bedGraph", 200)
@@ -158,13 +158,13 @@ def test_blocks_do_not_matter(tmp_path_factory, values, cuts, offset, known):
     features = {"yes": {"type": "stop", "offset": offset, "length": 2}} if known else {}
     model = sequence_model(config={"pooling": "none"}, labels=("N", "yes"), background="N", features=features)
     folder = tmp_path_factory.mktemp("tracks")
-    files = PositionFiles(str(folder / "a"), Blocks(model, ("+",)), threshold=0.5)
     array = np.array(values)
     bounds = sorted({0, len(values), *(cut for cut in cuts if cut < len(values))})
-    for begin, end in pairwise(bounds):
-        part = np.stack([1 - array[begin:end], array[begin:end]], axis=1)
-        files.add(PositionBlock(Record("s0", "x"), "+", begin, part, end == len(values)))
-    files.write()
+    with PositionFiles(str(folder / "a"), Blocks(model, ("+",)), threshold=0.5) as files:
+        for begin, end in pairwise(bounds):
+            part = np.stack([1 - array[begin:end], array[begin:end]], axis=1)
+            files.add(PositionBlock(Record("s0", "x"), "+", begin, part, end == len(values)))
+        files.write()
     np.testing.assert_allclose(read_track(folder / "a.yes.plus.bedGraph", len(values)), array.round(4))
     wanted, at = [], 0
     while at < len(values):
@@ -184,16 +184,19 @@ def test_blocks_do_not_matter(tmp_path_factory, values, cuts, offset, known):
 def test_what_was_added_since_a_mark_can_be_dropped(tmp_path):
     model = sequence_model(window=9, labels=("a b", "a/b"))
     run = PositionRun(model, strand="+")
-    kept, both = (PositionFiles(str(tmp_path / name), run, threshold=0.1) for name in ("kept", "both"))
-    for block in run.blocks(random_texts([50])):
-        kept.add(block)
-        both.add(block)
-    mark = both.mark()
-    for block in list(run.blocks(random_texts([40, 30, 50], seed=1)))[:-1]:
-        both.add(block)
-    both.forget_since(mark)
-    kept.write()
-    both.write()
+    with (
+        PositionFiles(str(tmp_path / "kept"), run, threshold=0.1) as kept,
+        PositionFiles(str(tmp_path / "both"), run, threshold=0.1) as both,
+    ):
+        for block in run.blocks(random_texts([50])):
+            kept.add(block)
+            both.add(block)
+        mark = both.mark()
+        for block in list(run.blocks(random_texts([40, 30, 50], seed=1)))[:-1]:
+            both.add(block)
+        both.forget_since(mark)
+        kept.write()
+        both.write()
     assert [path.name for path in kept.paths] == ["kept.a_b.1.plus.bedGraph", "kept.a_b.2.plus.bedGraph", "kept.gff3"]
     for one, two in zip(kept.paths, both.paths, strict=True):
         assert one.read_bytes() == two.read_bytes()
