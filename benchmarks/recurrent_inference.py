@@ -116,7 +116,7 @@ def main() -> None:
     parts = [head.rstrip()]
     columns = [
         "how",
-        "seconds",
+        "processor seconds",
         "million letters per second",
         "bioconv is times faster",
         "largest difference of logits",
