@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bioconv.models.recurrent import Recurrent, RecurrentLayer
+from bioconv.models.recurrent import Recurrent
 
 Codes = NDArray[np.uint8]
 ROWS = 64  # sequences side by side: more of them do not fit a processor's cache
@@ -117,8 +117,7 @@ class LongSequence:
     def states(self) -> Iterator[Tensor]:
         """Yield the last layer's states of each block, (steps, 1, D)."""
         network = self._network
-        below, last = list(network.layers)[:-1], network.layers[-1]
-        assert isinstance(last, RecurrentLayer)
+        *below, last = network.stack
         with torch.inference_mode():
             self._kept = []
             for layer in below:
@@ -185,7 +184,7 @@ class LongSequence:
     def _values(self, place: int) -> Tensor:
         """Return what the layer above those swept reads in a block, (steps, 1, V)."""
         values = self._vectors(place)
-        for layer, kept in zip(self._network.layers, self._kept, strict=False):
+        for layer, kept in zip(self._network.stack, self._kept, strict=False):
             states = [layer.forwards(values, kept[0][place])[0]]
             if layer.backwards is not None:
                 states.append(layer.backwards(values.flip(0), kept[1][place])[0].flip(0))
