@@ -42,7 +42,7 @@ class RecurrentConfig:
     hidden
         Units of a layer, per direction.
     layers
-        Recurrent layers, each over the states of the one before.
+        Recurrent layers, each over the states of the one before; 0: none, the detectors' activations are the states.
     bidirectional
         Whether each layer also reads from the end to the start.
     pooling
@@ -72,7 +72,7 @@ class RecurrentConfig:
     truncate: int = 0
 
     def __post_init__(self) -> None:
-        least = {"letters": 2, "outputs": 2, "kmer": 1, "pool": 1, "hidden": 1, "layers": 1}
+        least = {"letters": 2, "outputs": 2, "kmer": 1, "pool": 1, "hidden": 1}
         for name in ("letters", "outputs", "kmer", "pool", "hidden", "layers", "embedding", "filters", "truncate"):
             if getattr(self, name) < least.get(name, 0):
                 message = f"{name} is {getattr(self, name)}; expected {least.get(name, 0)} or more"
@@ -96,6 +96,10 @@ class RecurrentConfig:
             message = f"filters is {self.filters} and filter_length {self.filter_length}: give both or neither"
         elif self.pool > 1 and not self.filters:
             message = f"pool is {self.pool} with no filters: only detectors' activations are pooled"
+        elif not self.layers and not self.filters:
+            message = "layers is 0 with no filters: nothing would be learnt but a head; give filters, or layers"
+        elif not self.layers and self.pooling == "last":
+            message = "layers is 0 with pooling 'last': nothing is read in an order; give max, mean, attention or none"
         elif self.pool > 1 and self.pooling == "none":
             message = f"pool is {self.pool} with pooling 'none': an output per position needs pool 1"
         if message:
@@ -114,6 +118,8 @@ class RecurrentConfig:
     @property
     def state_size(self) -> int:
         """Return the size of a position's state, both directions together."""
+        if not self.layers:
+            return self.filters
         return self.hidden * (2 if self.bidirectional else 1)
 
     @property
@@ -174,7 +180,7 @@ class Recurrent(nn.Module):
         self.embedding = nn.Embedding(config.tokens + 1, config.embedding) if config.embedding else None
         self.filters = nn.Conv1d(config.token_size, config.filters, config.filter_length) if config.filters else None
         sizes = [config.filters or config.token_size] + [config.state_size] * (config.layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(config, size) for size in sizes)
+        self.layers = nn.ModuleList(RecurrentLayer(config, size) for size in sizes[: config.layers])
         self.attention = attention(config) if config.pooling == "attention" else None
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.state_size, config.outputs)
@@ -253,16 +259,17 @@ class Recurrent(nn.Module):
         reverse = None if steps is None or not self.config.bidirectional else reversal(len(values), steps)
         gradients = self.training and torch.is_grad_enabled()
         chunk = math.ceil(self.config.truncate / self.config.pool) if gradients else 0
-        *below, last = self.stack
-        for layer in below:
+        for layer in self.stack[:-1]:
             values = self.dropout(layer(values, reverse, chunk))
-        if self.config.pooling == "none":
-            logits: Tensor = self.head(self.dropout(last(values, reverse, chunk)))
-            return (logits if inside is None else logits * inside).transpose(0, 1)
-        if self.attention is not None:
-            pooled = self._attend(last(values, reverse, chunk), inside)
+        last = self.stack[-1] if self.stack else None
+        if self.config.pooling == "none" or self.attention is not None:
+            states = values if last is None else last(values, reverse, chunk)
+            if self.attention is None:
+                logits: Tensor = self.head(self.dropout(states))
+                return (logits if inside is None else logits * inside).transpose(0, 1)
+            pooled = self._attend(states, inside)
         else:  # in the order of reading: the ends of reading are last there, and the others know no order
-            readings = last.readings(values, reverse, chunk)
+            readings = [values] if last is None else last.readings(values, reverse, chunk)
             pooled = torch.cat([self._pool(states, steps, inside) for states in readings], dim=1)
         found: Tensor = self.head(self.dropout(pooled))
         return found

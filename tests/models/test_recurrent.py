@@ -105,10 +105,12 @@ def test_states_are_those_of_packed_sequences(cell, bidirectional, layers):
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
     padding=st.integers(0, 5),
     single=st.booleans(),
+    layers=st.sampled_from([0, 2]),
 )
-def test_no_padding_and_no_neighbour_leaks(front, cell, pooling, bidirectional, pool, lengths, padding, single):
+def test_no_padding_and_no_neighbour_leaks(front, cell, pooling, bidirectional, pool, lengths, padding, single, layers):
     pooled = pool if "filters" in front and pooling != "none" else 1
-    network = build(**front, cell=cell, pooling=pooling, bidirectional=bidirectional, pool=pooled, layers=2)
+    layers = layers if "filters" in front and pooling != "last" else 2
+    network = build(**front, cell=cell, pooling=pooling, bidirectional=bidirectional, pool=pooled, layers=layers)
     network = network.float() if single else network
     codes, sizes = batch(lengths, padding=padding)
     with torch.inference_mode():
@@ -152,6 +154,24 @@ def test_detectors_against_a_loop(size, pool):
         ]
         best = [np.maximum(sums[at : at + pool], 0).max(0) for at in range(0, length, pool)]
         np.testing.assert_allclose(found[: len(best), row], best, atol=1e-12)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_without_recurrent_layers_detectors_are_pooled(pooling):
+    network = build(filters=3, filter_length=4, layers=0, pooling=pooling)
+    assert not list(network.layers)
+    codes, lengths = batch([7, 10], seed=4)
+    activations = network.vectors(network.token_indices(codes, lengths), lengths).detach().numpy()
+    for row, length in enumerate([7, 10]):
+        pooled = getattr(activations[:length, row], pooling)(0)
+        expected = network.head.weight.detach().numpy() @ pooled + network.head.bias.detach().numpy()
+        np.testing.assert_allclose(network(codes, lengths)[row].detach().numpy(), expected, atol=1e-12)
+
+
+def test_nothing_to_learn_and_no_order_to_read_are_refused():
+    for wrong in ({"layers": 0}, {"layers": 0, "filters": 2, "filter_length": 3, "pooling": "last"}):
+        with pytest.raises(ValueError, match="layers is 0"):
+            RecurrentConfig(**wrong)
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean", "attention"])

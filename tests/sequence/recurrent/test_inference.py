@@ -38,7 +38,7 @@ def by_itself(network, codes):
     front=st.sampled_from(FRONTS),
     pooling=st.sampled_from(POOLINGS),
     cell=st.sampled_from(sorted(CELLS)),
-    layers=st.integers(1, 3),
+    layers=st.integers(0, 3),
     bidirectional=st.booleans(),
     pool=st.integers(1, 3),
     length=st.integers(1, 40),
@@ -46,6 +46,7 @@ def by_itself(network, codes):
 )
 def test_block_by_block_it_is_the_whole(front, pooling, cell, layers, bidirectional, pool, length, block):
     pool = pool if "filters" in front and pooling != "none" else 1
+    layers = layers if "filters" in front and pooling != "last" else max(1, layers)
     config = {"pooling": pooling, "cell": cell, "layers": layers, "bidirectional": bidirectional, "pool": pool}
     network, codes = build(**front, **config).double(), random_codes(length)
     found = LongSequence(network, codes, block=block).logits()
