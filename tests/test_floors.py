@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"version", "errors"},
-    {"runtime", "outputs", "tables"},
+    {"runtime", "outputs", "tables", "part_files"},
     {"download", "manifest"},
     {"unpack"},
     {"conv", "evaluation", "images"},
@@ -38,7 +38,7 @@ HEAVY = {
     "zarr": {"images"},
     "skimage": {"images", "segmentation"},
     "monai": {"models"},
-    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography"},
+    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography", "datasets"},
 }
 """Heavy packages, and the rooms that may import them."""
 
