@@ -14,8 +14,8 @@ from bioconv.datasets.tables import rows_of
 SOURCE = Source(
     name="dsb2018-bbbc038",
     title="Nuclei of the 2018 Data Science Bowl (BBBC038v1, stage 1)",
-    about="664 images in fluorescence, bright field and stained tissue from many laboratories, 256 x 256 to 1040 x 1388, "
-    "with a mask for each of 28,986 nuclei; masks as corrected by the community.",
+    about="664 images in fluorescence, bright field and stained tissue from many laboratories, 256 x 256 to 1040 x "
+    "1388, with a mask for each of 28,986 nuclei; masks as corrected by the community.",
     kind="images",
     citation="Caicedo et al., Nat Methods 16:1247-1253 (2019)",
     doi="10.1038/s41592-019-0612-7",
@@ -23,7 +23,7 @@ SOURCE = Source(
     terms="Free for any use.",
     weights="may be passed on",
     address="https://bbbc.broadinstitute.org/BBBC038",
-    conversion="Masks merged into label images, grey where all channels agree: bioconv.datasets.conversions.merge_masks",
+    conversion="Masks merged into label images, grey where channels agree: bioconv.datasets.conversions.merge_masks",
     split="None published inside stage 1. Here: ids that begin with 0 or 1 are test (86 images); of the others every "
     "seventh of each kind of image is dev.",
     results=(

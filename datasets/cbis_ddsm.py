@@ -15,12 +15,12 @@ SOURCE = Source(
     licence="CC-BY-3.0",
     terms="Free to use and pass on with citation.",
     weights="may be passed on; cite the set",
-    registration="Go to https://www.cancerimagingarchive.net/collection/cbis-ddsm/ and fetch it there with the NBIA Data "
-    "Retriever",
+    registration="Go to https://www.cancerimagingarchive.net/collection/cbis-ddsm/ and fetch it there with the NBIA "
+    "Data Retriever",
     address="https://www.cancerimagingarchive.net/collection/cbis-ddsm/",
     address_note="not tried; no sums of its files are known",
-    split="Official: the tables `*_train_set.csv` and `*_test_set.csv`. Some women are in a mass and in a calcification "
-    "table: group by patient.",
+    split="Official: the tables `*_train_set.csv` and `*_test_set.csv`. Some women are in a mass and in a "
+    "calcification table: group by patient.",
     results=(
         Result(
             "Shen 2019, one model",

@@ -35,6 +35,7 @@ SOURCE = Source(
         )
     ),
     loader=True,
+    subsets=("ARID3A_HepG2", "ARID3A_K562", "CTCFL_K562", "ELK1_GM12878", "FOXA1_HepG2", "FOXM1_GM12878", "GABPA_GM12878", "MYC_H1-hESC", "REST_GM12878", "SP1_GM12878", "USF1_HepG2", "ZBTB7A_HepG2", "BCLAF1_K562", "CTCF_NH-A", "POLR2A_A549", "RBBP5_H1-hESC", "SAP30_K562", "STAT3_HeLa-S3"),
 )  # fmt: skip
 
 
@@ -44,7 +45,7 @@ def load(subset: str, *, part: str = "AC") -> Sequences:
     Parameters
     ----------
     subset
-        Factor and cell line, such as `REST_GM12878`.
+        Factor and cell line, such as `REST_GM12878`; the last six of `SOURCE.subsets` have no AC.
     part
         `AC` (bound sequences only) or `B` (bound and shuffled).
 

@@ -8,6 +8,7 @@ from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Source
 from bioconv.datasets.tables import rows_of
+
 from bioconv.training.splits import make_split
 
 SOURCE = Source(
@@ -45,8 +46,9 @@ def load(*, part: str = "", dark: bool = False) -> Images:
     DownloadError
         If a file cannot be had.
     """
-    records = lambda: (one for one in _read(dark) if part in {"", one.split})
-    return Images(SOURCE.name, records, ("0", "1"), mammograms=True)
+    return Images(
+        SOURCE.name, lambda: (one for one in _read(dark) if part in {"", one.split}), ("0", "1"), mammograms=True
+    )
 
 
 def _read(dark: bool) -> Iterator[ImageRecord]:

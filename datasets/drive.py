@@ -13,8 +13,8 @@ _IDIAP = "Idiap's bob.ip.binseg, official split"
 SOURCE = Source(
     name="drive",
     title="Retinal vessels, DRIVE",
-    about="40 colour photographs, 565 x 584, with vessels, fields of view and, of the test part, a second observer; and "
-    "probability maps of two published networks for the test part.",
+    about="40 colour photographs, 565 x 584, with vessels, fields of view and, of the test part, a second observer; "
+    "and probability maps of two published networks for the test part.",
     kind="images",
     citation="Staal et al., IEEE Trans Med Imaging 23:501-509 (2004)",
     doi="10.1109/TMI.2004.825627",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioconv.datasets.registry import Source
+
 from bioconv.download import RemoteFile, cache_folder, cached_path, fetch, is_cached, mirror
 from bioconv.errors import DownloadError, InputError
 from bioconv.outputs import open_output

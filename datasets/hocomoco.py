@@ -5,6 +5,7 @@ from __future__ import annotations
 from bioconv.datasets.files import require
 from bioconv.datasets.registry import Source
 from bioconv.datasets.tables import choose
+
 from bioconv.sequence.motifs import Motif, read_motifs
 
 _FILES = {"13": "H13CORE_meme_format.meme.gz", "11-human": "HOCOMOCOv11_core_HUMAN_mono_meme_format.meme.gz"}
@@ -15,7 +16,8 @@ SOURCE = Source(
     about="Matrices in MEME format: 1,611 (13), 401 (11, human, mononucleotide). Partly made of ENCODE's peaks, so no "
     "independent yardstick for models of these.",
     kind="motifs",
-    citation="Vorontsov et al., Nucleic Acids Res 52:D154-D163 (2024); Kulakovskiy et al., Nucleic Acids Res 46:D252 (2018)",
+    citation="Vorontsov et al., Nucleic Acids Res 52:D154-D163 (2024); "
+    "Kulakovskiy et al., Nucleic Acids Res 46:D252 (2018)",
     doi="10.1093/nar/gkad1077",
     licence="WTFPL (11); free with citation (13)",
     terms="Free to use with citation.",
@@ -25,6 +27,7 @@ SOURCE = Source(
     folder="motifs",
     members=("H13CORE*", "HOCOMOCO*"),
     loader=True,
+    subsets=tuple(_FILES),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bioconv.datasets.files import require
 from bioconv.datasets.registry import Source
 from bioconv.datasets.tables import choose
+
 from bioconv.sequence.motifs import Motif, read_motifs
 
 _FILES = {"2024": "JASPAR2024.meme.gz", "2018-vertebrates": "JASPAR2018_CORE_vertebrates_non-redundant_pfms.meme.gz"}
@@ -15,7 +16,8 @@ SOURCE = Source(
     about="Matrices in MEME format: 2,346 of all taxa (2024), 579 of vertebrates, non-redundant (2018). The extra "
     "`jaspar` brings all releases from 2014 on as counts.",
     kind="motifs",
-    citation="Rauluseviciute et al., Nucleic Acids Res 52:D174-D182 (2024); Khan et al., Nucleic Acids Res 46:D260 (2018)",
+    citation="Rauluseviciute et al., Nucleic Acids Res 52:D174-D182 (2024); "
+    "Khan et al., Nucleic Acids Res 46:D260 (2018)",
     doi="10.1093/nar/gkad1059",
     licence="CC-BY-4.0",
     terms="Free to use and pass on with citation.",
@@ -25,6 +27,7 @@ SOURCE = Source(
     folder="motifs",
     members=("JASPAR*",),
     loader=True,
+    subsets=tuple(_FILES),
 )
 
 

@@ -7,7 +7,8 @@ from bioconv.datasets.registry import Source
 SOURCE = Source(
     name="nifti-readers",
     title="NIfTI, Analyze, MGZ and MINC files",
-    about="NIfTI-1 and -2, 4-D, big-endian, several orientations, RGB, headers without images; two spinal cords with masks.",
+    about="NIfTI-1 and -2, 4-D, big-endian, several orientations, RGB, headers without images; two spinal cords "
+    "with masks.",
     kind="reader cases",
     citation="Test files of nibabel, niivue-images and ivadomed",
     doi="",

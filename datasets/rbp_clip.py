@@ -24,6 +24,7 @@ SOURCE = Source(
     address="https://github.com/xypan1232/iDeepS",
     split="The published files `training` and `test`; one or two sequences of each protein are in both.",
     loader=True,
+    subsets=("ELAVL1A", "FUS", "HNRNPC", "PUM2", "TIA1"),
 )
 _PARTS = {"train": "training", "test": "test"}
 
@@ -45,5 +46,5 @@ def load(subset: str, *, part: str = "train") -> Sequences:
 
 
 def _read(path: Path, part: str) -> Iterator[SequenceRecord]:
-    split_headers = (header.split("; class:") + [sequence] for header, sequence in fasta_of(path))
+    split_headers = ([*header.split("; class:"), sequence] for header, sequence in fasta_of(path))
     return with_own_names(((place, sequence, label) for place, label, sequence in split_headers), split=part)

@@ -1,7 +1,7 @@
 """Data sets by name: what each is, what may be done with it, where it comes from.
 
-A set is one file in this folder with a `SOURCE` and, if its records can be read, a `load`; its files' sizes and sums lie
-in `file_lists/`. Adding one is such a file and its line in `MODULES`.
+A set is one file in this folder with a `SOURCE` and, if its records can be read, a `load`; its files' sizes and sums
+lie in `file_lists/`. Adding one is such a file and its line in `MODULES`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ class Source:
         Patterns of its files, where the folder is shared with another set.
     expected
         What to look for in a user's copy, where no sums are known.
+    subsets
+        Experiments or releases that `load` is asked for by name.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Source:
     folder: str = ""
     members: tuple[str, ...] = ("*",)
     expected: tuple[Expected, ...] = ()
+    subsets: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

@@ -9,6 +9,7 @@ from bioconv.datasets.files import require
 from bioconv.datasets.records import SequenceRecord, Sequences
 from bioconv.datasets.registry import Result, Source
 from bioconv.datasets.tables import choose, lines_of
+
 from bioconv.sequence.alphabets import PROTEIN
 
 SOURCE = Source(

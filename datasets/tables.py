@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bioconv.datasets.records import SequenceRecord
+
 from bioconv.errors import OptionError
 
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")

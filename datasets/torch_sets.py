@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from bioconv.datasets.records import ImageRecord
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
-
-from bioconv.datasets.records import ImageRecord
 
 
 class SequenceSet(Dataset[Any]):
