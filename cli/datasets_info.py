@@ -37,15 +37,16 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
         message = f"--split and -o are for a folder of your own, and {target!r} is none"
         raise OptionError(message)
     found = [facts(source) for source in find(target)]
-    click.echo(
-        json.dumps(found[0] if len(found) == 1 else found, indent=1) if as_json else "\n\n".join(map(_text, found))
-    )
+    if as_json:
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
+    else:
+        click.echo("\n\n".join(map(_text, found)))
 
 
 def _text(known: dict[str, Any]) -> str:
     known = dict(known)
     files, results = known.pop("files"), known.pop("results")
-    lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value != ""]
+    lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value not in ("", [])]
     lines.append(f"files: {len(files)}")
     for one in results:
         lines.append(f"published: {one['who']}, {one['measure']}: {one['value']} ({one['source']})")
@@ -53,7 +54,9 @@ def _text(known: dict[str, Any]) -> str:
 
 
 def _readable(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _inspect(path: Path, split: str | None, output: str | None, as_json: bool) -> None:

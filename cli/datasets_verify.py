@@ -43,13 +43,10 @@ def command(
         message = "--folder is the folder of one set: give one NAME, and leave --mirror out"
         raise OptionError(message)
     root = _mirror_folder() if in_mirror else None
-    known = [source for source in sources().values() if source.files]
-    here = (
-        [one for one in known if (root / one.place).is_dir()]
-        if root
-        else [one for one in known if presence(one) != "no"]
-    )
-    wanted = [source for name in names for source in find(name)] if names else here
+    wanted = [source for name in names for source in find(name)]
+    if not names:
+        known = [source for source in sources().values() if source.files]
+        wanted = [one for one in known if ((root / one.place).is_dir() if root else presence(one) != "no")]
     if not wanted:
         message = "there is no data set to check; see: bioconv datasets get NAME"
         raise OptionError(message)

@@ -13,8 +13,8 @@ SOURCE = Source(
     name="mini-mias-512",
     title="mini-MIAS, 512 px",
     about="322 MLO views, 512 x 512 (400 um), of both breasts of 161 women: 207 normal, 63 benign, 52 malignant; kind "
-    "of tissue; place and radius of lesions, in pixels of 200 um with y from the bottom. Published accuracies above 95 % "
-    "mostly come from splits by image.",
+    "of tissue; place and radius of lesions, in pixels of 200 um with y from the bottom. Published accuracies above 95 "
+    "% mostly come from splits by image.",
     kind="images",
     citation="Suckling et al., Excerpta Medica ICS 1069:375-378 (1994)",
     doi="",
