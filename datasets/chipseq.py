@@ -59,12 +59,6 @@ def load(subset: str, *, part: str = "AC") -> Sequences:
         If there is no such experiment or part; the message lists those there are.
     DownloadError
         If the file cannot be had.
-
-    Examples
-    --------
-    >>> records = load("REST_GM12878")  # doctest: +SKIP
-    >>> next(iter(records)).name  # doctest: +SKIP
-    'seq_00001_peak'
     """
     ending = f"_{choose(SOURCE.name, part, ('AC', 'B'))}.seq.gz"
     known = {"_".join(one.name.split("_")[:2]): one.name for one in SOURCE.files if one.name.endswith(ending)}

@@ -23,6 +23,8 @@ SOURCE = Source(
     weights="for comparison only",
     accept=True,
     address="https://imagej.net/events/isbi-2012-segmentation-challenge",
+    conversion="The bytes are the original's, names got two digits; `test-predictions-zhixuhao` are results of the "
+    "repository github.com/zhixuhao/unet.",
     split="Official: all 30 train, 30 hidden. Here: sections 00 to 23 train, 24 to 29 dev, so that neighbours are not "
     "on both sides but for one pair.",
     results=(

@@ -8,7 +8,7 @@ SOURCE = Source(
     name="mpra-satmut",
     title="Saturation mutagenesis of regulatory elements (MPRA)",
     about="44,658 single variants in 29 experiments on 21 promoters and enhancers (SORT1, LDLR, TERT, F9, HBB, ...), "
-    "in coordinates of GRCh37 and GRCh38 each. At SORT1 rs12740374 the sign is the opposite of what is usually reported.",
+    "in coordinates of GRCh37 and GRCh38 each. At SORT1 rs12740374 the sign is the opposite of the usual reports.",
     kind="variants",
     citation="Kircher, Xiong, Martin et al., Nat Commun 10:3583 (2019)",
     doi="10.1038/s41467-019-11526-w",

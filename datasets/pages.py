@@ -39,6 +39,8 @@ def _asks(source: Source) -> str:
 
 def _size(source: Source) -> str:
     """Return the size with two digits, in units of a thousand."""
+    if not source.files:
+        return "not fetched"
     size, unit = float(source.size), 0
     while size >= 999.5 and unit < len(_UNITS) - 1:
         size, unit = size / 1000, unit + 1
@@ -82,13 +84,15 @@ def _retraining() -> str:
     lines = [
         "## Training the package's models again",
         "",
-        "One command line each, from an empty cache; the data are fetched by name. The same recipe, not the same bytes: "
-        "the shipped `nuclei` and `vessels` were validated on other images of the training part.",
+        "One command line each, from an empty cache; the data are fetched by name. The same recipe, not the same "
+        "bytes: the shipped `nuclei` was validated on other images of the training part, and for `vessels` what lies "
+        "outside the field of view was not known in the first step, where it is background here.",
+        "",
+        "```sh",
     ]
     for name in packaged():
-        words = " &&\n    ".join(f"bioconv {command}" for command in commands(name))
-        lines += ["", f"`{name}`:", "", f"    {words}"]
-    return "\n".join(lines)
+        lines.append(" &&\n    ".join(f"bioconv {command}" for command in commands(name)))
+    return "\n".join([*lines, "```"])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ HEAVY = {
     "jinja2": {"report"},
     "logomaker": {"report"},
     "matplotlib": {"report"},
-    "PIL": {"images"},
+    "PIL": {"images", "datasets"},
     "tifffile": {"images"},
     "pydicom": {"images"},
     "nibabel": {"images"},
