@@ -175,7 +175,6 @@ class TestVerify:
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_get_ends_right_however_often_it_is_killed(mirror: Path, cache: Path, kills: int) -> None:
     name, rng = "chase-db1", random.Random(kills)
-    wanted = {path.name: path.read_bytes() for path in (mirror / name).rglob("*.png")}
     for _ in range(kills):
         run = subprocess.Popen([*COMMAND, "get", name], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         while not cache.exists() and run.poll() is None:
@@ -190,7 +189,6 @@ def test_get_ends_right_however_often_it_is_killed(mirror: Path, cache: Path, ki
             shutil.rmtree(cache, ignore_errors=True)
     datasets("get", name)
     datasets("verify", name)
-    assert len(wanted) == 84
     assert [path.name for path in cache.rglob("*.part")] == []
 
 
