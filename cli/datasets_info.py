@@ -22,7 +22,7 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
     """Describe a data set by name: what it is, its terms, source, split and published figures.
 
     Or tell what is in a FOLDER (or file) of your own: numbers, sizes, balance, spacing, duplicates, unreadable files,
-    leaks in a given split.
+    leaks in a given split. If it has the name of a set, write ./NAME.
     """
     from bioconv.datasets.facts import facts
     from bioconv.datasets.registry import find, sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bioconv.datasets.files import require
+from bioconv.datasets.files import opener
 from bioconv.datasets.records import SequenceRecord, Sequences
 from bioconv.datasets.registry import Result, Source
 from bioconv.datasets.tables import choose, rows_of
@@ -64,7 +64,7 @@ def load(subset: str, *, part: str = "AC") -> Sequences:
     known = {"_".join(one.name.split("_")[:2]): one.name for one in SOURCE.files if one.name.endswith(ending)}
     name = known[choose(SOURCE.name, subset, tuple(known))]
     split = "train" if part == "AC" else "test"
-    return Sequences(f"{SOURCE.name}/{subset} {part}", lambda: _read(*require(SOURCE, [name]), split), ("0", "1"))
+    return Sequences(f"{SOURCE.name}/{subset} {part}", lambda: _read(opener(SOURCE)(name), split), ("0", "1"))
 
 
 def _read(path: Path, split: str) -> Iterator[SequenceRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from bioconv.datasets.files import require
+from bioconv.datasets.files import opener
 from bioconv.datasets.records import SequenceRecord, Sequences
 from bioconv.datasets.registry import Source
 from bioconv.datasets.tables import choose, fasta_of, with_own_names
@@ -42,7 +42,7 @@ def load(subset: str, *, part: str = "train") -> Sequences:
     ending = f".{_PARTS[choose(SOURCE.name, part, tuple(_PARTS))]}.fa.gz"
     known = {one.name.split("_")[2]: one.name for one in SOURCE.files if one.name.endswith(ending)}
     name = known[choose(SOURCE.name, subset, tuple(known))]
-    return Sequences(f"{SOURCE.name}/{subset} {part}", lambda: _read(*require(SOURCE, [name]), part), ("0", "1"))
+    return Sequences(f"{SOURCE.name}/{subset} {part}", lambda: _read(opener(SOURCE)(name), part), ("0", "1"))
 
 
 def _read(path: Path, part: str) -> Iterator[SequenceRecord]:

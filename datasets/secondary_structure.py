@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
-from bioconv.datasets.files import require
+from bioconv.datasets.files import opener
 from bioconv.datasets.records import SequenceRecord, Sequences
 from bioconv.datasets.registry import Result, Source
 from bioconv.datasets.tables import choose, lines_of
@@ -44,7 +45,7 @@ def load(*, part: str = "train") -> Sequences:
     """
     name = f"protein-secondary-structure.{choose(SOURCE.name, part, ('train', 'test'))}"
     return Sequences(
-        f"{SOURCE.name} {part}", lambda: _read(*require(SOURCE, [name]), part), alphabet=PROTEIN, states=STATES
+        f"{SOURCE.name} {part}", lambda: _read(opener(SOURCE)(name), part), alphabet=PROTEIN, states=STATES
     )
 
 
@@ -52,7 +53,7 @@ def _read(path: Path, part: str) -> Iterator[SequenceRecord]:
     """Read chains: they begin with `<>` and end with `<end>`, `end` or the next one."""
     residues: list[tuple[str, str]] = []
     number = 0
-    for line in (*lines_of(path), "<end>"):
+    for line in chain(lines_of(path), ["<end>"]):
         if line.startswith("<") or line == "end":
             if residues:
                 number += 1

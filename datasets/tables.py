@@ -22,7 +22,7 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
     """Open a text file, plain or gzip by its first bytes."""
     with path.open("rb") as raw:
         packed = raw.peek(2)[:2] == b"\x1f\x8b"
-        with io.TextIOWrapper(gzip.open(raw) if packed else raw, "utf-8") as text:  # type: ignore[arg-type]
+        with io.TextIOWrapper(gzip.open(raw) if packed else raw, "utf-8") as text:
             yield text
 
 
@@ -42,7 +42,8 @@ def rows_of(path: Path, *, separator: str = ",") -> Iterator[dict[str, str]]:
 
 def fasta_of(path: Path) -> Iterator[tuple[str, str]]:
     """Read the headers (without `>`) and sequences of a FASTA file."""
-    header, pieces = "", []
+    header = ""
+    pieces: list[str] = []
     for line in lines_of(path):
         if line.startswith(">"):
             if header:
