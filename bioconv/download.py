@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 from bioconv.errors import DownloadError
+from bioconv.part_files import open_part
 from bioconv.runtime import logger, progress
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ def is_cached(item: RemoteFile) -> bool:
 def fetch(item: RemoteFile) -> Path:
     """Return the path of `item` in the cache, fetching it from the mirror or the internet if need be.
 
-    Any number of processes may fetch the same file: each writes its own temporary file, and whichever ends
-    last renames the same verified bytes over those of the others.
+    What an interrupted run has left is gone on with, where the server can; the whole is checked all the same. Any
+    number of processes may fetch the same file: each writes a temporary file of its own, and whichever ends last
+    renames the same verified bytes over those of the others.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def fetch(item: RemoteFile) -> Path:
         try:
             with _Part(item, target, source) as part:
                 _copy(source, part) if isinstance(source, Path) else _request(source, part)
-                part.keep()
+                part.finish()
             return target
         except _Dropped as problem:
             reason = str(problem)
@@ -163,6 +164,7 @@ def _remedy(item: RemoteFile) -> str:
 
 
 def _copy(source: Path, part: _Part) -> None:
+    part.restart()  # cheaper than to read again what is there
     try:
         with source.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
@@ -181,16 +183,36 @@ def _request(url: str, part: _Part) -> None:
         def close_at_the_end(response: requests.Response, **_: object) -> None:
             """Close what pooch leaves open when an answer is not read to its end."""
             opened.callback(response.close)
+            _place(response, part)
 
+        # identity: what is checked is what the server stores, not what a proxy packs on the way.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "bioconv"}
+        if part.count:
+            headers["Range"] = f"bytes={part.count}-"
         get = pooch.HTTPDownloader(
             chunk_size=_CHUNK,
             timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S),
-            # identity: what is checked is what the server stores, not what a proxy packs on the way.
-            headers={"Accept-Encoding": "identity", "User-Agent": "bioconv"},
+            headers=headers,
             hooks={"response": close_at_the_end},
         )
         with _connection_errors(url, part.item):
             get(url, part, None)
+
+
+def _place(response: requests.Response, part: _Part) -> None:
+    """Begin anew unless the answer goes on exactly where the part ends."""
+    if response.status_code == 206:
+        begin = re.match(rf"bytes {part.count}-", response.headers.get("Content-Range", ""))
+        if begin and part.count:
+            return
+        part.restart()
+        message = "the server sent another part of the file than it was asked for"
+        raise _Dropped(message)
+    if response.status_code in {200, 416}:
+        part.restart()
+    if response.status_code == 416:
+        message = "the file on the server ends before what an earlier run has left of it"
+        raise _Dropped(message)
 
 
 @contextmanager
@@ -218,66 +240,102 @@ def _connection_errors(url: str, item: RemoteFile) -> Iterator[None]:
 
 
 class _Part:
-    """The temporary file of one attempt: counts, hashes and bounds what it gets, and vanishes unless kept."""
+    """The temporary file of one attempt: counts, hashes and bounds what it gets.
+
+    It begins with what an earlier attempt left. What arrived stays for the next one if the transfer breaks off or the
+    process ends, and goes if it cannot be the file's beginning, or cannot be written.
+    """
 
     def __init__(self, item: RemoteFile, target: Path, source: object) -> None:
         self.item, self.target, self.source = item, target, source
         self.digest = hashlib.sha256()
-        self.count = 0
+        self.count = self.resumed = 0
+        self.renamed = False
         self.deadline = time.monotonic() + READ_TIMEOUT_S + item.size / SLOWEST_BYTES_PER_S
-        # Not mkstemp: its files are private, and a cache may be shared by a group.
-        self.path = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
 
     def __enter__(self) -> _Part:
         with writing(self.target):
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            self.stream = self.path.open("xb")
+            self.path, self.stream, self.is_shared = open_part(self.target, self.item.sha256[:16])
+            self._read_back()
+        self.resumed = self.count
         self.bar = progress(self.item.size, self.item.name, unit="B")
+        self.bar.update(self.count)
         return self
+
+    def _read_back(self) -> None:
+        """Count and hash what is there; what is as long as the whole or longer broke off after its check failed."""
+        self.stream.seek(0)
+        while chunk := self.stream.read(1 << 20):
+            self.digest.update(chunk)
+            self.count += len(chunk)
+        if self.count >= self.item.size:
+            self.restart()
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self.bar.close()
+        # A folder is copied anew as fast as what is there is read again.
+        goes_on = self.is_shared and self.count and not isinstance(self.source, Path)
+        is_wrong = kind is not None and issubclass(kind, DownloadError)
         try:
-            self.stream.close()
-        except OSError:
-            # The last bytes did not fit; an error that says so is already on its way.
-            if kind is None:
-                raise
+            # Before the file is closed, which lets another process have it. Once it was renamed, the name is not ours.
+            if not self.renamed and (is_wrong or not goes_on):
+                self.path.unlink(missing_ok=True)
         finally:
-            self.path.unlink(missing_ok=True)
+            try:
+                self.stream.close()
+            except OSError:
+                # The last bytes did not fit; an error that says so is already on its way.
+                if kind is None:
+                    raise
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        with writing(self.target):
+            self.stream.seek(0)
+            self.stream.truncate()
+        self.digest, self.count, self.resumed = hashlib.sha256(), 0, 0
 
     def write(self, chunk: bytes) -> None:
         """Add bytes; more than the file has are refused before they fill the disk."""
-        self.count += len(chunk)
-        if self.count > self.item.size:
-            message = f"{self.source} is longer than the {self.item.size} bytes expected; nothing was kept; "
-            raise DownloadError(message + _remedy(self.item))
+        if self.count + len(chunk) > self.item.size:
+            self._refuse(f"is longer than the {self.item.size} bytes expected; nothing was kept; ")
         if time.monotonic() > self.deadline:
             message = f"stalled: {self.count} of {self.item.size} bytes came in time"
             raise _Dropped(message)
         self.digest.update(chunk)
+        self.count += len(chunk)
         with writing(self.target):
             self.stream.write(chunk)
         self.bar.update(len(chunk))
 
     def flush(self) -> None:
-        """Do nothing: the downloader asks after each chunk, `keep` flushes once."""
+        """Do nothing: the downloader asks after each chunk, `finish` flushes once."""
 
-    def keep(self) -> None:
+    def finish(self) -> None:
         """Check the whole and rename it to its final name."""
         if self.count < self.item.size:
             message = f"it ended after {self.count} of {self.item.size} bytes"
             raise _Dropped(message)
         if self.digest.hexdigest() != self.item.sha256:
-            message = (
-                f"{self.source} has sha256 {self.digest.hexdigest()}, not {self.item.sha256}: it is not the "
-                f"file that bioconv knows, and was not kept; {_remedy(self.item)}"
+            self._refuse(
+                f"has sha256 {self.digest.hexdigest()}, not {self.item.sha256}: it is not the "
+                "file that bioconv knows, and was not kept; "
             )
-            raise DownloadError(message)
         with writing(self.target):
             self.stream.flush()
             os.fsync(self.stream.fileno())
             self.path.replace(self.target)
+        self.renamed = True
+
+    def _refuse(self, fault: str) -> NoReturn:
+        """Blame the source, unless the fault may lie in what an earlier attempt left: then begin anew."""
+        if self.resumed:
+            self.restart()
+            message = "what an earlier attempt left does not fit what came now"
+            raise _Dropped(message)
+        message = f"{self.source} {fault}{_remedy(self.item)}"
+        raise DownloadError(message)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
-from bioconv.cli.train_options import recipe_options
+from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -81,7 +81,7 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     """Train a classifier on the images of TABLE: research use only.
 
     The table (CSV or TSV) has columns path (relative to it), patient, laterality, view and label, and, if wanted,
-    study, group (never divided; else the patient) and split (train, dev, test).
+    study, group (never divided; else the patient) and split (train, dev, test). TABLE may be dataset:NAME.
 
     The part dev chooses weights, calibration and thresholds; test is scored with them, once.
     """
@@ -90,6 +90,7 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     from bioconv.training.distributed import is_first
     from bioconv.training.run_folder import check_output
 
+    table = table_of(table)
     check_paths((table, given["split_file"], given["start"]), {"-o": output, "--events": given["events"]})
     if is_first():
         check_output(Path(output), resume=given["resume"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, events_option, index_files, log_options
-from bioconv.cli.train_options import recipe_options
+from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -75,7 +75,8 @@ def command(context: click.Context, /, sequences: str, output: str, settings: di
     """Train a DeepBind-style model of binding.
 
     SEQUENCES are bound ones: FASTA, BED with --genome, or a table with a column `sequence` (CSV, TSV, DeepBind's
-    .seq.gz); a column `label` of 1 and 0 gives unbound ones too, other numbers are measured affinities (PBM, SELEX).
+    .seq.gz); a column `label` of 1 and 0 gives unbound ones too, other numbers are measured affinities (PBM, SELEX);
+    or dataset:NAME/SUBSET, see `bioconv datasets list`.
     """
     from bioconv.sequence.binding.data import read_binding
     from bioconv.sequence.binding.training_run import train_to_file
@@ -84,6 +85,7 @@ def command(context: click.Context, /, sequences: str, output: str, settings: di
 
     negatives = None if given["negatives"] == "shuffle" else given["negatives"]
     others = [*index_files(given["genome"]), given["split_file"], given["start"]]
+    sequences = table_of(sequences)
     check_paths((sequences, negatives, *others), {"-o": output, "--events": given["events"]})
     if negatives == sequences:
         message = f"{sequences} is given as bound and as unbound sequences; give two files"

@@ -97,3 +97,12 @@ def _option(field: Field[Any], text: str, usual: Any) -> Callable[[Callable[...,
     kind = kinds[wanted.partition(" ")[0]]
     metavar = {"int": "N", "float": "X", "str": "TEXT"}[kind.__name__]
     return click.option(flag, field.name, type=_or_none(kind) if "None" in wanted else kind, metavar=metavar, **told)
+
+
+def table_of(argument: str) -> str:
+    """Turn `dataset:NAME` or `dataset:NAME/SUBSET` into the table of its records; leave all else as it is."""
+    if not argument.startswith("dataset:"):
+        return argument
+    from bioconv.datasets import loading
+
+    return loading.table_of(argument)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
-from bioconv.cli.train_options import recipe_options
+from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -112,7 +112,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 def command(
     context: click.Context, /, images: str, masks: str | None, output: str, settings: dict[str, Any], **given: Any
 ) -> None:
-    """Train a segmenter on IMAGES and their MASKS: folders paired by file name, or one table.
+    """Train a segmenter on IMAGES and their MASKS: folders paired by file name, one table, or dataset:NAME.
 
     The table (CSV or TSV) has columns image and mask with paths relative to it and, if wanted, name, stratum (kind
     of image, drawn evenly), group (a patient: never divided) and split (train, dev, test).
@@ -124,6 +124,7 @@ def command(
     from bioconv.training.distributed import is_first
     from bioconv.training.run_folder import check_output
 
+    images = table_of(images)
     check_paths((images, given["split_file"], given["start"]), {"-o": output, "--events": given["events"]})
     if is_first():
         check_output(Path(output), resume=given["resume"])

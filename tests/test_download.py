@@ -5,6 +5,7 @@ import errno
 import gzip
 import hashlib
 import os
+import random
 import resource
 import socket
 import subprocess
@@ -37,6 +38,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[Answer] = []
         self.paths: list[str] = []
+        self.ranges: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -48,6 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.close_connection = True
+        self.server.ranges.append(self.headers.get("Range", ""))
         self.server.paths.append(self.path)
         self.server.answers[min(len(self.server.paths), len(self.server.answers)) - 1](self)
 
@@ -129,12 +132,13 @@ def leftovers() -> list[Path]:
 
 
 @contextlib.contextmanager
-def refused(match: str) -> Iterator[None]:
-    """Expect a DownloadError that names the file, and a cache as empty as before."""
+def refused(match: str, *, part: bytes = b"") -> Iterator[None]:
+    """Expect a DownloadError that names the file, and a cache as empty as before but for what can be gone on with."""
     with pytest.raises(DownloadError, match=match) as caught:
         yield
     assert "numbers.bin" in str(caught.value)
-    assert leftovers() == []
+    assert [path.read_bytes() for path in leftovers()] == [part] * bool(part)
+    assert not cached_path(item()).exists()
 
 
 def test_fetch_keeps_the_verified_file_and_asks_once(server: Server) -> None:
@@ -190,10 +194,13 @@ def _between(sleep: Callable[[float], None], seen: list[bool]) -> Callable[[floa
     return wait
 
 
-@pytest.mark.parametrize("bad", [answer(CONTENT[:5000], length=len(CONTENT)), answer(b"", status=502), drop])
-def test_a_transfer_that_breaks_off_every_time_ends_in_an_error(server: Server, bad: Answer) -> None:
+@pytest.mark.parametrize(
+    ("bad", "part"),
+    [(answer(CONTENT[:5000], length=len(CONTENT)), CONTENT[:4096]), (answer(b"", status=502), b""), (drop, b"")],
+)
+def test_a_transfer_that_breaks_off_every_time_ends_in_an_error(server: Server, bad: Answer, part: bytes) -> None:
     server.answers = [bad]
-    with refused("in 4 attempt.*by hand, or set BIOCONV_DATA_MIRROR"):
+    with refused("in 4 attempt.*by hand, or set BIOCONV_DATA_MIRROR", part=part):
         fetch(item(f"{server.url}/numbers.bin"))
     assert len(server.paths) == 4
 
@@ -219,7 +226,7 @@ def test_a_wrong_answer_is_final(server: Server, bad: Answer, match: str) -> Non
 
 def test_a_lie_about_more_than_there_is(server: Server) -> None:
     server.answers = [answer(CONTENT, length=len(CONTENT) + 1)]
-    with refused("in 4 attempt"):
+    with refused("in 4 attempt", part=CONTENT):
         fetch(item(f"{server.url}/numbers.bin"))
 
 
@@ -258,6 +265,110 @@ def test_a_file_put_by_hand_is_used_only_if_it_is_the_right_one(server: Server) 
 def test_no_address_and_no_mirror() -> None:
     with refused("no public address.*BIOCONV_DATA_MIRROR"):
         fetch(item())
+
+
+def ranged(content: bytes = CONTENT, *, shift: int = 0, pause_s: float = 0.0) -> Answer:
+    """Return an answer of the part that is asked for, or of one that begins `shift` bytes later."""
+
+    def give(handler: BaseHTTPRequestHandler) -> None:
+        begin = int((handler.headers.get("Range") or "bytes=0-")[6:].rstrip("-")) + shift
+        said = {"Content_Range": f"bytes {begin}-{len(content) - 1}/{len(content)}"}
+        answer(b"", status=206 if begin else 200, length=len(content) - begin, **said)(handler)
+        for start in range(begin, len(content), 4096):
+            handler.wfile.write(content[start : start + 4096])
+            time.sleep(pause_s)
+
+    return give
+
+
+class TestResume:
+    broken = staticmethod(answer(CONTENT[:150_000], length=len(CONTENT)))
+
+    @pytest.mark.parametrize("by", ["another attempt", "another run"])
+    def test_only_the_rest_is_asked_for(self, server: Server, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        server.answers = [self.broken, ranged()]
+        wanted = item(f"{server.url}/numbers.bin")
+        if by == "another run":
+            monkeypatch.setattr(download, "ATTEMPTS", 1)
+            with refused("in 1 attempt", part=CONTENT[: 36 * 4096]):
+                fetch(wanted)
+        assert fetch(wanted).read_bytes() == CONTENT
+        assert server.ranges == ["", f"bytes={36 * 4096}-"]
+        assert leftovers() == [cached_path(wanted)]
+
+    @pytest.mark.parametrize(
+        "odd",
+        [good, answer(b"", status=416), ranged(shift=1), answer(CONTENT, status=206), ranged(b"?" + CONTENT[1:])],
+        ids=["whole file", "416", "later part", "206 of what?", "right part"],
+    )
+    def test_a_server_that_answers_otherwise(self, server: Server, odd: Answer) -> None:
+        server.answers = [self.broken, odd, good]
+        wanted = item(f"{server.url}/numbers.bin")
+        assert fetch(wanted).read_bytes() == CONTENT
+        assert server.ranges[1] == f"bytes={36 * 4096}-"
+        assert server.ranges[2:] in ([], [""])
+        assert leftovers() == [cached_path(wanted)]
+
+    @pytest.mark.parametrize("left", [b"?" * 100_000, CONTENT, b"?" * len(CONTENT), CONTENT + b"?" * 99])
+    def test_what_was_left_is_not_trusted(self, server: Server, left: bytes) -> None:
+        server.answers = [ranged()]
+        wanted = item(f"{server.url}/numbers.bin")
+        self.leave(wanted, left)
+        assert fetch(wanted).read_bytes() == CONTENT
+        assert leftovers() == [cached_path(wanted)]
+
+    def test_a_wrong_rest_is_told_from_a_wrong_part(self, server: Server) -> None:
+        """It is asked for once more from the beginning, and only then refused."""
+        server.answers = [ranged(CONTENT[:-1] + b"?")]
+        self.leave(item(), CONTENT[:100_000])
+        with refused("is not the file that bioconv knows"):
+            fetch(item(f"{server.url}/numbers.bin"))
+        assert server.ranges == ["bytes=100000-", ""]
+
+    def test_a_part_that_another_process_holds_is_left_alone(self, server: Server) -> None:
+        fcntl = pytest.importorskip("fcntl")
+        server.answers = [ranged()]
+        wanted = item(f"{server.url}/numbers.bin")
+        part = self.leave(wanted, CONTENT[:100_000])
+        with part.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            assert fetch(wanted).read_bytes() == CONTENT
+        assert server.ranges == [""]
+        assert part.read_bytes() == CONTENT[:100_000]
+
+    def test_a_part_that_cannot_be_opened(self, server: Server) -> None:
+        server.answers = [ranged()]
+        wanted = item(f"{server.url}/numbers.bin")
+        part = self.leave(wanted, b"")
+        part.unlink()
+        part.mkdir()
+        assert fetch(wanted).read_bytes() == CONTENT
+
+    @staticmethod
+    def leave(wanted: RemoteFile, content: bytes) -> Path:
+        part = cached_path(wanted).with_name(f".{wanted.name}.{SHA256[:16]}.part")
+        part.parent.mkdir(parents=True)
+        part.write_bytes(content)
+        return part
+
+    @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+    def test_kills_at_random_moments(self, server: Server, kills: int) -> None:
+        server.answers = [ranged(pause_s=0.005)]
+        wanted = item(f"{server.url}/numbers.bin")
+        rng = random.Random(kills)
+        for _ in range(kills):
+            before = len(server.paths)
+            run = run_fetch(wanted)
+            while len(server.paths) == before and run.poll() is None:
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.5))
+            run.kill()
+            run.communicate()
+            assert not cached_path(wanted).exists() or cached_path(wanted).read_bytes() == CONTENT
+            if rng.random() < 0.3:
+                cached_path(wanted).unlink(missing_ok=True)
+        assert fetch(wanted).read_bytes() == CONTENT
+        assert leftovers() == [cached_path(wanted)]
 
 
 class TestMirror:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"version", "errors"},
-    {"runtime", "outputs", "tables"},
+    {"runtime", "outputs", "tables", "part_files"},
     {"download", "manifest"},
     {"unpack"},
     {"conv", "evaluation", "images"},
@@ -31,14 +31,14 @@ HEAVY = {
     "jinja2": {"report"},
     "logomaker": {"report"},
     "matplotlib": {"report"},
-    "PIL": {"images"},
+    "PIL": {"images", "datasets"},
     "tifffile": {"images"},
     "pydicom": {"images"},
     "nibabel": {"images"},
     "zarr": {"images"},
     "skimage": {"images", "segmentation"},
     "monai": {"models"},
-    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography"},
+    "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography", "datasets"},
 }
 """Heavy packages, and the rooms that may import them."""
 

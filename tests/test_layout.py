@@ -61,6 +61,7 @@ def test_wheel_holds_only_bioconv(wheel):
     [
         "cli/scan.py",
         "datasets/synthetic.py",
+        "datasets/file_lists/drive.json",
         "py.typed",
         "conv/native/pwm.c",
         "zoo/deepbind_models_2015.json",

@@ -1,0 +1,68 @@
+"""`bioconv datasets info`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from bioconv.cli.options import log_options
+
+
+@click.command(name="info")
+@click.argument("target", metavar="NAME|FOLDER")
+@click.option("--split", type=click.Path(dir_okay=False), metavar="TSV", help="Of a folder: look for leaks in a split.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="PAGE.html", help="Of a folder: with pictures."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@log_options
+def command(target: str, split: str | None, output: str | None, as_json: bool) -> None:
+    """Describe a data set by name: what it is, its terms, source, split and published figures.
+
+    Or tell what is in a FOLDER (or file) of your own: numbers, sizes, balance, spacing, duplicates, unreadable files,
+    leaks in a given split. If it has the name of a set, write ./NAME.
+    """
+    from bioconv.datasets.facts import facts
+    from bioconv.datasets.registry import find, sources
+
+    from bioconv.errors import OptionError
+
+    places = {source.place for source in sources().values()}
+    if target not in sources() and target not in places and Path(target).exists():
+        _inspect(Path(target), split, output, as_json)
+        return
+    if split or output:
+        message = f"--split and -o are for a folder of your own, and {target!r} is none"
+        raise OptionError(message)
+    found = [facts(source) for source in find(target)]
+    if as_json:
+        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
+    else:
+        click.echo("\n\n".join(map(_text, found)))
+
+
+def _text(known: dict[str, Any]) -> str:
+    known = dict(known)
+    files, results = known.pop("files"), known.pop("results")
+    lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value not in ("", [])]
+    lines.append(f"files: {len(files)}")
+    for one in results:
+        lines.append(f"published: {one['who']}, {one['measure']}: {one['value']} ({one['source']})")
+    return "\n".join(lines)
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _inspect(path: Path, split: str | None, output: str | None, as_json: bool) -> None:
+    from bioconv.datasets.inspection import inspect_folder
+
+    found = inspect_folder(path, split=split)
+    click.echo(json.dumps(found.to_json(), indent=1) if as_json else found.to_text())
+    if output:
+        found.write_page(output)

@@ -1,0 +1,114 @@
+"""How originals became the files that are listed here, where their bytes differ.
+
+Pixels and text are the original's, or as the function says; the bytes also depend on the encoder's version, so a file
+made anew may have another sha256. Tables that go with a set (`index.csv`, `labels.csv`) were made of its notes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioconv.errors import InputError
+from bioconv.images import pictures
+from bioconv.images.masks import read_mask
+from bioconv.images.reader import read_image
+from bioconv.outputs import open_output
+
+
+def pack(source: Path, target: Path) -> None:
+    """Write a file compressed by gzip, without name and time."""
+    with open_output(target) as stream:
+        stream.write(gzip.compress(source.read_bytes(), mtime=0))
+
+
+def to_png(source: Path, target: Path, *, mask: bool = False) -> None:
+    """Write an image of 8 bits (TIFF, GIF, JPEG) as PNG; of a mask every pixel but 0 becomes 255.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or has more than 8 bits.
+    """
+    pixels = np.where(read_mask(source) > 0, 255, 0).astype(np.uint8) if mask else _pixels(source)
+    _write(target, pictures.to_png(pixels))
+
+
+def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_target: Path) -> int:
+    """Write an image of the 2018 Data Science Bowl and the label image of its objects; return their number.
+
+    Constant transparency is dropped and equal channels become one; the objects are numbered from 1 in the order given,
+    and a pixel of two is the later one's.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or a mask has another size than the image.
+    """
+    pixels = _pixels(image)[..., :3]
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    labels = np.zeros(pixels.shape[:2], np.uint16)
+    for number, path in enumerate(masks, 1):
+        mask = read_mask(path) > 0
+        if mask.shape != labels.shape:
+            message = f"{path} has {mask.shape} pixels, its image {labels.shape}"
+            raise InputError(message)
+        labels[mask] = number
+    _write(image_target, pictures.to_png(pixels))
+    _write(labels_target, pictures.to_png(labels))  # type: ignore[arg-type]
+    return len(masks)
+
+
+def halve(source: Path, target: Path) -> None:
+    """Write a PGM of 8 bits with means over 2 x 2 pixels, rounded half to even, as PNG.
+
+    Raises
+    ------
+    InputError
+        If it is no such PGM, or its sides are odd.
+    """
+    data = source.read_bytes()
+    head = re.match(rb"P5\s(?:#[^\n]*\n)*(\d+)\s+(\d+)\s+255\s", data)
+    width, height = (int(side) for side in head.groups()) if head else (0, 0)
+    if not head or len(data) != head.end() + width * height or width % 2 or height % 2:
+        message = f"{source} is no binary PGM of 8 bits with even sides"
+        raise InputError(message)
+    pixels = np.frombuffer(data, np.uint8, offset=head.end()).reshape(height // 2, 2, width // 2, 2)
+    _write(target, pictures.to_png(pixels.mean((1, 3)).round().astype(np.uint8)))
+
+
+def shrink(source: Path, target: Path, *, side: int = 192, quality: int = 93) -> None:
+    """Write a grey image scaled by Lanczos's filter to `side` x `side` pixels as JPEG.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is in colour.
+    """
+    from PIL import Image
+
+    small = Image.fromarray(read_mask(source).astype(np.uint8)).resize((side, side), Image.Resampling.LANCZOS)
+    _write(target, pictures.to_jpeg(np.asarray(small), quality=quality))
+
+
+def _pixels(path: Path) -> NDArray[Any]:
+    """Read an image of 8 bits as (Y, X) or (Y, X, C)."""
+    image = read_image(path)
+    pixels = image.pixels
+    if pixels.dtype != np.uint8:
+        message = f"{path} has {pixels.dtype} pixels; expected 8 bits"
+        raise InputError(message)
+    if "C" in image.info.axes:
+        pixels = np.moveaxis(pixels, image.info.axes.index("C"), -1)
+    return pixels.reshape(pixels.shape[-3:] if "C" in image.info.axes else pixels.shape[-2:])
+
+
+def _write(target: Path, data: bytes) -> None:
+    with open_output(target) as stream:
+        stream.write(data)

@@ -1,0 +1,42 @@
+"""How the models of the package are trained again: one command line each, from data by name."""
+
+from __future__ import annotations
+
+from bioconv.datasets import chipseq
+
+_NUCLEI = (
+    "train segment dataset:dsb2018-bbbc038 -o first.safetensors --kind instances --polarity dark-background "
+    "--decoder-convolutions 2 --per-epoch 4000 --epochs 16 --precision bfloat16",
+    "train segment dataset:dsb2018-bbbc038 -o nuclei.safetensors --kind instances --from first.safetensors "
+    "--per-epoch 2500 --epochs 8 --learning-rate 0.0015 --precision bfloat16 --licence CC0-1.0",
+)
+_VESSELS = (
+    "train segment dataset:chase-db1 -o first.safetensors --kind binary --class-names background,vessel "
+    "--widths 16,24,32,48 --decoder-convolutions 2 --patch 192 --per-epoch 2000 --epochs 10 --batch-size 6 "
+    "--foreground 0 --loss bce --precision bfloat16",
+    "train segment dataset:chase-db1 -o vessels.safetensors --kind binary --class-names background,vessel "
+    "--from first.safetensors --patch 192 --per-epoch 2000 --epochs 8 --batch-size 6 --foreground 0.3 --loss dice-ce "
+    "--learning-rate 0.002 --precision bfloat16 --licence CC-BY-4.0",
+)
+
+
+def commands(model: str) -> tuple[str, ...]:
+    """Return the commands, without `bioconv`, that train a model of the package again, in their order.
+
+    Raises
+    ------
+    KeyError
+        If the package has no such model, or it has no recipe.
+    """
+    return _recipes()[model]
+
+
+def _recipes() -> dict[str, tuple[str, ...]]:
+    binding = {
+        f"encode-{subset.replace('_', '-').lower()}": (
+            f"train deepbind dataset:{chipseq.SOURCE.name}/{subset} "
+            f"-o encode-{subset.replace('_', '-').lower()}.safetensors --ranked --refit --licence Apache-2.0",
+        )
+        for subset in chipseq.SOURCE.subsets
+    }
+    return {**binding, "nuclei": _NUCLEI, "vessels": _VESSELS}

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bioconv.datasets.pages import page
+from bioconv.datasets.recipes import commands
+from bioconv.datasets.registry import sources
+
+from bioconv.zoo.registry import packaged
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_the_page_is_current() -> None:
+    """Else: python -m bioconv.datasets.pages > docs/datasets.md."""
+    assert (ROOT / "docs/datasets.md").read_text() == page()
+
+
+def test_the_page_has_every_set() -> None:
+    text = (ROOT / "docs/datasets.md").read_text()
+    for source in sources().values():
+        section = text.split(f"\n### {source.name}\n")[1].split("\n### ")[0]
+        assert all(fact in section for fact in (source.citation, source.licence, source.terms, source.address))
+        assert all(result.value in section for result in source.results)
+
+
+def test_the_python_of_the_page_runs(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/datasets.md").read_text(), re.DOTALL)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "BIOCONV_CACHE": str(tmp_path / "cache")}
+    environment["BIOCONV_DATA_MIRROR"] = str(shared_data("drive").parent)
+    code += "print(len(eyes), tuple(eyes[0][0].shape))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "16 (3, 960, 999)\n"
+    assert (tmp_path / "rest.csv").read_text().startswith("name,sequence,label,split\nseq_00001_peak,GCCAGGTGCGG")
+
+
+@pytest.mark.parametrize("name", packaged())
+def test_every_packaged_model_has_commands_that_parse(name: str) -> None:
+    from bioconv.cli.main import cli
+
+    assert commands(name)[-1].split("-o ")[1].split()[0] == packaged()[name].file
+    for command in commands(name):
+        _, family, *words = shlex.split(command)
+        train = cli.get_command(None, "train")
+        context = train.get_command(None, family).make_context(family, words)
+        data = next(value for value in context.params.values() if str(value).startswith("dataset:"))
+        source, _, subset = data.removeprefix("dataset:").partition("/")
+        assert source in sources()
+        assert not sources()[source].accept
+        assert subset in sources()[source].subsets if subset else not sources()[source].subsets
+
+
+SHORT = {
+    "encode-elk1-gm12878": ["--epochs", "1", "--per-epoch", "64", "--detectors", "4", "--threads", "1"],
+    "vessels": ["--epochs", "1", "--per-epoch", "6", "--widths", "4,8", "--patch", "64", "--threads", "1"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
+def test_a_model_is_trained_from_an_empty_cache(
+    name: str, shared_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The documented commands, made short."""
+    monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BIOCONV_DATA_MIRROR", str(shared_data("drive").parent))
+    for command in commands(name):
+        words = [sys.executable, "-m", "bioconv", *shlex.split(command), *SHORT[name]]
+        if "--from" in command:
+            words = [word for word in words if word not in {"--widths", "4,8"}]
+        run = subprocess.run(
+            words,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    assert (tmp_path / packaged()[name].file).is_file()
