@@ -19,6 +19,7 @@ ARCHITECTURES = {
     "monai-densenet121": "bioconv.models.monai_classifiers:MonaiDenseNet121",
     "monai-resnet18": "bioconv.models.monai_classifiers:MonaiResNet18",
     "monai-resnet50": "bioconv.models.monai_classifiers:MonaiResNet50",
+    "recurrent": "bioconv.models.recurrent:Recurrent",
     "residual": "bioconv.models.residual:Residual",
     "resnet18": "bioconv.models.residual:ResNet18",
     "resnet34": "bioconv.models.residual:ResNet34",
@@ -42,6 +43,9 @@ CLASSIFIERS = (
     "monai-resnet18", "monai-resnet50", "monai-densenet121",
 )  # fmt: skip
 """Those that give logits of the image as a whole; all are a `classifier.Classifier`."""
+
+RECURRENT = ("recurrent",)
+"""Those that read sequences letter by letter: codes and lengths to logits."""
 
 
 def model_class(name: str) -> Any:

@@ -26,7 +26,7 @@ _PARTS = ("format", "architecture", "config", "metadata")
 METADATA = frozenset(
     {
         "name", "preprocessing", "labels", "window", "spacing", "calibration", "segmentation", "classification",
-        "training", "metrics", "licence", "citation", "source", "bioconv",
+        "recurrent", "training", "metrics", "licence", "citation", "source", "bioconv",
     }
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from bioconv.errors import ModelError
-from bioconv.models import ARCHITECTURES, CLASSIFIERS, SEGMENTERS, model_class
+from bioconv.models import ARCHITECTURES, CLASSIFIERS, RECURRENT, SEGMENTERS, model_class
 from bioconv.models.building import build_network, network_file, open_network
 from bioconv.models.classifier import Classifier
 from bioconv.models.folding import fold_batch_norm, for_inference
@@ -58,7 +58,7 @@ def test_all_are_in_the_table_and_keep_the_contract():
     assert set(CLASSIFIERS) <= set(ARCHITECTURES)
     assert not set(CLASSIFIERS) & set(SEGMENTERS)
     assert all(issubclass(model_class(name), Classifier) for name in CLASSIFIERS)
-    assert set(ARCHITECTURES) == {*CLASSIFIERS, *SEGMENTERS, "deepbind"}
+    assert set(ARCHITECTURES) == {*CLASSIFIERS, *SEGMENTERS, *RECURRENT, "deepbind"}
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
