@@ -38,6 +38,9 @@ from bioconv.training.losses import MISSING, build_loss
 from bioconv.training.splits import Split, check_split
 from bioconv.version import __version__
 
+NETWORK = RecurrentConfig(hidden=64, dropout=0.3)
+"""The network unless told otherwise."""
+
 _LOSSES = ("cross-entropy", "focal", "hinge")
 
 
@@ -59,7 +62,7 @@ class RecurrentPlan:
         Whether the other strand of each training sequence is a sample too.
     """
 
-    network: RecurrentConfig = field(default_factory=RecurrentConfig)
+    network: RecurrentConfig = NETWORK
     config: TrainConfig = DEFAULTS
     start: Path | None = None
     background: str = ""
