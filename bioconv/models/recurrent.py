@@ -140,8 +140,8 @@ class RecurrentLayer(nn.Module):
         """Return the cell that reads from start to end and, where there is one, the other."""
         return (self.forwards,) if self.backwards is None else (self.forwards, self.backwards)
 
-    def forward(self, values: Tensor, reverse: Tensor | None, chunk: int) -> Tensor:
-        """Return the states (T, N, D) of values (T, N, V).
+    def readings(self, values: Tensor, reverse: Tensor | None, chunk: int = 0) -> list[Tensor]:
+        """Return each direction's states (T, N, H) in the order it reads values (T, N, V) in.
 
         Parameters
         ----------
@@ -150,11 +150,15 @@ class RecurrentLayer(nn.Module):
         chunk
             Steps after which gradients stop; 0: never.
         """
-        states = run_cell(self.forwards, values, chunk)
-        if self.backwards is None:
-            return states
-        turned = run_cell(self.backwards, turn_round(values, reverse), chunk)
-        return torch.cat([states, turn_round(turned, reverse)], dim=2)
+        states = [run_cell(self.forwards, values, chunk)]
+        if self.backwards is not None:
+            states.append(run_cell(self.backwards, turn_round(values, reverse), chunk))
+        return states
+
+    def forward(self, values: Tensor, reverse: Tensor | None, chunk: int = 0) -> Tensor:
+        """Return the states (T, N, D) of all positions, both directions side by side; arguments as of `readings`."""
+        states = self.readings(values, reverse, chunk)
+        return torch.cat([*states[:1], *(turn_round(turned, reverse) for turned in states[1:])], dim=2)
 
 
 class Recurrent(nn.Module):
@@ -197,12 +201,10 @@ class Recurrent(nn.Module):
             depend neither on the others nor on the padding.
         """
         lengths = lengths.to(codes.device)
-        values = self.vectors(self.token_indices(codes, lengths), lengths)
-        if self.config.filters:
-            values = self.dropout(values)
-        lengths = self.steps(lengths)
-        states = self.states(values, lengths)
-        return self.classify(states, lengths)
+        whole = bool((lengths == codes.shape[1]).all())
+        values = self.vectors(self.token_indices(codes, lengths), None if whole else lengths)
+        steps = None if whole else self.steps(lengths)
+        return self.classify(self.dropout(values) if self.filters else values, steps)
 
     def token_indices(self, codes: Tensor, lengths: Tensor) -> Tensor:
         """Return the tokens (N, L) int64 of codes; behind a sequence's end the unknown token."""
@@ -217,55 +219,63 @@ class Recurrent(nn.Module):
         tokens = (windows * places).sum(2)
         return tokens.masked_fill((windows == config.letters).any(2), config.tokens)
 
-    def vectors(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return what the first recurrent layer reads, (T, N, V), of tokens (N, L)."""
+    def vectors(self, tokens: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return what the first recurrent layer reads, (T, N, V), of tokens (N, L); no lengths: all are L long."""
         table = self.one_hot if self.embedding is None else self.embedding.weight
         values = functional.embedding(tokens.T, table)
         if self.filters is None:
             return values
-        inside = _inside(len(values), lengths)[..., None]
+        values = values.permute(1, 2, 0)
+        inside = None if lengths is None else _inside(tokens.shape[1], lengths).T[:, None]
         size = self.config.filter_length
         # Beyond its ends a sequence is 0, so that no padding tells on its detectors.
-        framed = functional.pad((values * inside).permute(1, 2, 0), ((size - 1) // 2, size // 2))
-        activations = self.filters(framed).relu() * inside.permute(1, 2, 0)
+        framed = functional.pad(values if inside is None else values * inside, ((size - 1) // 2, size // 2))
+        activations: Tensor = self.filters(framed).relu()
+        if inside is not None:
+            activations = activations * inside
         if self.config.pool > 1:  # rectified activations: the zeros behind an end are never better than what is there
             activations = functional.max_pool1d(activations, self.config.pool, ceil_mode=True)
-        found: Tensor = activations.permute(2, 0, 1)
-        return found
+        return activations.permute(2, 0, 1)
 
     def steps(self, lengths: Tensor) -> Tensor:
         """Return how many steps the recurrent layers take over sequences of so many letters."""
         return torch.div(lengths + self.config.pool - 1, self.config.pool, rounding_mode="floor")
 
-    def states(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """Return the last layer's states (T, N, D) of values (T, N, V) whose sequences take (N,) steps."""
-        reverse = reversal(len(values), lengths) if self.config.bidirectional else None
+    def classify(self, values: Tensor, steps: Tensor | None) -> Tensor:
+        """Return the logits of values (T, N, V) of sequences that take (N,) steps; None: all take T."""
+        inside = None if steps is None else _inside(len(values), steps)[..., None]
+        reverse = None if steps is None or not self.config.bidirectional else reversal(len(values), steps)
         gradients = self.training and torch.is_grad_enabled()
         chunk = math.ceil(self.config.truncate / self.config.pool) if gradients else 0
-        for number, layer in enumerate(self.layers):
-            values = layer(values if number == 0 else self.dropout(values), reverse, chunk)
-        return values
+        for layer in self.layers[:-1]:
+            values = self.dropout(layer(values, reverse, chunk))
+        layer = self.layers[-1]
+        if self.config.pooling == "none":
+            logits: Tensor = self.head(self.dropout(layer(values, reverse, chunk)))
+            return (logits if inside is None else logits * inside).transpose(0, 1)
+        if self.attention is not None:
+            pooled = self._attend(layer(values, reverse, chunk), inside)
+        else:  # in the order of reading: the ends of reading are last there, and the others know no order
+            readings = layer.readings(values, reverse, chunk)
+            pooled = torch.cat([self._pool(states, steps, inside) for states in readings], dim=1)
+        found: Tensor = self.head(self.dropout(pooled))
+        return found
 
-    def classify(self, states: Tensor, lengths: Tensor) -> Tensor:
-        """Return the logits of states (T, N, D) of sequences that take (N,) steps."""
-        inside = _inside(len(states), lengths)[..., None]
-        pooling, size = self.config.pooling, self.config.hidden
-        if pooling == "none":
-            per_position: Tensor = self.head(self.dropout(states)) * inside
-            return per_position.transpose(0, 1)
-        if pooling == "last":
-            ends = (lengths - 1)[None, :, None].expand(1, -1, size)
-            pooled = torch.cat([states[..., :size].gather(0, ends)[0], states[0, :, size:]], dim=1)
-        elif pooling == "max":
-            pooled = states.masked_fill(~inside, -math.inf).amax(0)
-        elif pooling == "mean":
-            pooled = (states * inside).sum(0) / lengths[:, None]
-        else:
-            assert self.attention is not None
-            weights = self.attention(states).masked_fill(~inside, -math.inf).softmax(0)
-            pooled = (weights * states).sum(0)
-        logits: Tensor = self.head(self.dropout(pooled))
-        return logits
+    def _attend(self, states: Tensor, inside: Tensor | None) -> Tensor:
+        assert self.attention is not None
+        scores = self.attention(states)
+        weights = (scores if inside is None else scores.masked_fill(~inside, -math.inf)).softmax(0)
+        return (weights * states).sum(0)
+
+    def _pool(self, states: Tensor, steps: Tensor | None, inside: Tensor | None) -> Tensor:
+        """Return the pooled states (N, H) of one direction's (T, N, H)."""
+        if self.config.pooling == "last":
+            return (
+                states[-1] if steps is None else states.gather(0, (steps - 1)[None, :, None].expand_as(states[:1]))[0]
+            )
+        if self.config.pooling == "max":
+            return (states if inside is None else states.masked_fill(~inside, -math.inf)).amax(0)
+        return states.mean(0) if inside is None or steps is None else (states * inside).sum(0) / steps[:, None]
 
 
 def attention(config: RecurrentConfig) -> nn.Sequential:
