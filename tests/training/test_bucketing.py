@@ -37,9 +37,7 @@ def steps(own, epoch=0, batch=0):
     return [np.concatenate(load.plan.parts).tolist() for load in own.loads(epoch, batch) if not load.plan.idle]
 
 
-@given(
-    st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9), st.integers(0, 3)
-)
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 9), st.integers(0, 3))
 def test_every_sample_is_there_once(lengths, batch_size, seed, epoch):
     order = epoch_order(seed, epoch, len(lengths))
     found = bucketed_order(order, np.array(lengths), batch_size, seed=seed, epoch=epoch)

@@ -183,9 +183,7 @@ def _classes(rows: Sequence[Row], reading: Reading, source: str, *, per_position
     return classes
 
 
-def _faults(
-    row: Row, alphabet: Alphabet, numbers: dict[str, int], reading: Reading, per_position: bool
-) -> list[str]:
+def _faults(row: Row, alphabet: Alphabet, numbers: dict[str, int], reading: Reading, per_position: bool) -> list[str]:
     """Say what is wrong with a row."""
     faults = []
     letters = _IUPAC if alphabet == DNA else _AMINO_ACIDS
@@ -223,9 +221,7 @@ def _targets(labels: Sequence[str], numbers: dict[str, int]) -> NDArray[np.int64
     return np.array([numbers.get(label, MISSING) for label in labels], np.int64)
 
 
-def _contradictions(
-    names: Sequence[str], targets: Sequence[NDArray[np.int64]], identical: Sequence[int]
-) -> list[str]:
+def _contradictions(names: Sequence[str], targets: Sequence[NDArray[np.int64]], identical: Sequence[int]) -> list[str]:
     """Return the names of identical sequences with different labels."""
     found: dict[int, set[int]] = {}
     for own, target in zip(identical, targets, strict=True):

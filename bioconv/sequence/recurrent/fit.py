@@ -211,9 +211,7 @@ def fitted_config(data: SequenceData, plan: RecurrentPlan) -> RecurrentConfig:
         raise OptionError(str(error)) from error
 
 
-def _begin(
-    config: RecurrentConfig, plan: RecurrentPlan, data: SequenceData
-) -> tuple[Recurrent, Unmatched | None]:
+def _begin(config: RecurrentConfig, plan: RecurrentPlan, data: SequenceData) -> tuple[Recurrent, Unmatched | None]:
     """Return the network to begin with; the global random numbers stay as they were."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.config.seed)
@@ -283,9 +281,7 @@ def _missing(scores: dict[str, PartScores]) -> list[str]:
     ]
 
 
-def _facts(
-    data: SequenceData, plan: RecurrentPlan, split: Split, metrics: dict[str, Figures]
-) -> dict[str, Any]:
+def _facts(data: SequenceData, plan: RecurrentPlan, split: Split, metrics: dict[str, Figures]) -> dict[str, Any]:
     """Return the further metadata of the model file."""
     counts = {part: len(split.names(part)) for part in sorted(set(split.parts.values()))}
     training: dict[str, Any] = {

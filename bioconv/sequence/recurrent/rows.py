@@ -60,7 +60,9 @@ def read_rows(paths: Sequence[Path], labels: Sequence[str] = ()) -> tuple[list[R
     records = [text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b">") for text in contents]
     if len(paths) == 1 and not records[0]:
         if labels:
-            message = f"labels {', '.join(labels)} were given for FASTA files, but {paths[0]} is a table; leave them out"
+            message = (
+                f"labels {', '.join(labels)} were given for FASTA files, but {paths[0]} is a table; leave them out"
+            )
             raise OptionError(message)
         return _of_table(read_table(paths[0]))
     if not all(records):
@@ -69,7 +71,9 @@ def read_rows(paths: Sequence[Path], labels: Sequence[str] = ()) -> tuple[list[R
         raise InputError(message)
     names = tuple(labels) or tuple(path.name.partition(".")[0] for path in paths)
     if len(names) != len(paths) or len(set(names)) < len(names) or "" in names:
-        message = f"{len(paths)} FASTA files and the labels {', '.join(names)}: give --labels a label of its own per file"
+        message = (
+            f"{len(paths)} FASTA files and the labels {', '.join(names)}: give --labels a label of its own per file"
+        )
         raise OptionError(message)
     rows = [row for path, text, name in zip(paths, contents, names, strict=True) for row in _of_fasta(path, text, name)]
     return rows, False

@@ -129,9 +129,7 @@ def _split_table(data: SequenceData, run: RecurrentRun) -> Table:
     return Table(("part", "sequences", *data.classes), rows)
 
 
-def _report(
-    data: SequenceData, plan: RecurrentPlan, run: RecurrentRun, said: dict[str, object]
-) -> TrainingReport:
+def _report(data: SequenceData, plan: RecurrentPlan, run: RecurrentRun, said: dict[str, object]) -> TrainingReport:
     """Return what the report says."""
     history, unit = run.run.history, "letters" if data.per_position else "sequences"
     notes = [
