@@ -1,0 +1,192 @@
+"""Logits of sequences: batches of similar lengths, and sequences of any length block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bioconv.models.recurrent import Recurrent, RecurrentLayer
+
+Codes = NDArray[np.uint8]
+ROWS = 64  # sequences side by side: more of them do not fit a processor's cache
+LONGEST = 1 << 16  # letters of a batch, padding included, and of a sequence that is read at once
+BLOCK = 1 << 12  # letters between the kept states of a longer one
+
+
+def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np.float32]]:
+    """Return the logits of sequences.
+
+    Sequences of similar lengths are read side by side; those longer than 65,536 letters by `LongSequence`. A
+    sequence's logits do not depend on the others, up to rounding.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on any device.
+    sequences
+        Codes, each (letters,) uint8 of one letter or more.
+
+    Returns
+    -------
+    list of array
+        In the order given, each (outputs,), or (letters, outputs) of a network with an output per position.
+    """
+    found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(sequences)
+    with torch.inference_mode():
+        for rows in similar_lengths([len(codes) for codes in sequences], letters=LONGEST):
+            if len(sequences[rows[0]]) > LONGEST:
+                found[rows[0]] = LongSequence(network, sequences[rows[0]]).logits()
+                continue
+            for row, logits in zip(rows, _batch_logits(network, [sequences[row] for row in rows]), strict=True):
+                found[row] = logits
+    return found
+
+
+def similar_lengths(lengths: Sequence[int], *, rows: int = ROWS, letters: int = LONGEST) -> Iterator[list[int]]:
+    """Yield the indices of batches by length, shortest first: at most so many rows and padded letters, or one row.
+
+    Examples
+    --------
+    >>> list(similar_lengths([5, 2, 5, 90], rows=2, letters=50))
+    [[1, 0], [2], [3]]
+    """
+    batch: list[int] = []
+    for row in np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist():
+        if batch and (len(batch) == rows or (len(batch) + 1) * lengths[row] > letters):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _batch_logits(network: Recurrent, sequences: list[Codes]) -> list[NDArray[np.float32]]:
+    lengths = np.array([len(codes) for codes in sequences], np.int64)
+    padded = np.zeros((len(sequences), int(lengths.max())), np.uint8)
+    for row, codes in zip(padded, sequences, strict=True):
+        row[: len(codes)] = codes
+    device = network.head.weight.device
+    logits = network(torch.from_numpy(padded).to(device), torch.from_numpy(lengths)).float().cpu().numpy()
+    if network.config.pooling == "none":
+        return [values[:length] for values, length in zip(logits, lengths.tolist(), strict=True)]
+    return list(logits)
+
+
+class LongSequence:
+    """One sequence of any length through a network: the same states as if it were read at once, in little memory.
+
+    The state of reading is carried from block to block. For the direction from end to start, and for the layers below
+    the last, the states at the blocks' borders are kept from a sweep of their own, and what lies between them is
+    computed again when it is needed.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    codes
+        (letters,) uint8, one letter or more; may lie in a file (`numpy.memmap`).
+    block
+        Letters between kept states. Results do not depend on it, up to rounding.
+    """
+
+    def __init__(self, network: Recurrent, codes: Codes, *, block: int = BLOCK) -> None:
+        pool = network.config.pool
+        self._network, self._codes = network, codes
+        self._block = max(1, math.ceil(block / pool)) * pool
+        self._count = math.ceil(len(codes) / self._block)
+        self._kept: list[list[list[Any]]] = []  # by layer, direction and block: the state in which it is entered
+
+    def states(self) -> Iterator[Tensor]:
+        """Yield the last layer's states of each block, (steps, 1, D)."""
+        network = self._network
+        below, last = list(network.layers)[:-1], network.layers[-1]
+        assert isinstance(last, RecurrentLayer)
+        with torch.inference_mode():
+            self._kept = []
+            for layer in below:
+                self._kept.append([self._sweep(cell, number > 0) for number, cell in enumerate(layer.directions)])
+            turned = [] if last.backwards is None else self._sweep(last.backwards, True)
+            state = None
+            for place in range(self._count):
+                values = self._values(place)
+                found, state = last.forwards(values, state)
+                if last.backwards is not None:
+                    found = torch.cat([found, last.backwards(values.flip(0), turned[place])[0].flip(0)], dim=2)
+                yield found
+
+    def position_logits(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the logits of each block's letters, (letters, outputs), of a network with an output per position."""
+        for states in self.states():
+            with torch.inference_mode():
+                logits = self._network.head(states[:, 0])
+            yield logits.float().cpu().numpy()
+
+    def logits(self) -> NDArray[np.float32]:
+        """Return what `logits_of` does: (outputs,), or (letters, outputs)."""
+        if self._network.config.pooling == "none":
+            return np.concatenate(list(self.position_logits()))
+        with torch.inference_mode():
+            logits = self._network.head(self._pooled())
+        return np.asarray(logits.float().cpu().numpy())
+
+    def _pooled(self) -> Tensor:
+        pooling, units = self._network.config.pooling, self._network.config.hidden
+        total: Tensor | None = None
+        steps, weight, largest = 0, torch.zeros(()), torch.tensor(-math.inf)
+        for states in self.states():
+            rows = states[:, 0]
+            if pooling == "last":
+                total = torch.cat([rows[-1, :units], rows[0, units:] if total is None else total[units:]])
+            elif pooling == "max":
+                total = rows.amax(0) if total is None else torch.maximum(total, rows.amax(0))
+            elif pooling == "mean":
+                total = rows.double().sum(0) + (0 if total is None else total)
+            else:  # weights relative to the largest score so far, as all of them must be
+                assert self._network.attention is not None
+                scores = self._network.attention(rows).double()
+                before, largest = largest, torch.maximum(largest.to(scores), scores.max())
+                fade, weights = (before.to(scores) - largest).exp(), (scores - largest).exp()
+                total = (weights * rows).sum(0) + (0 if total is None else total * fade)
+                weight = weight.to(scores) * fade + weights.sum()
+            steps += len(rows)
+        assert total is not None
+        if pooling == "mean":
+            total = total / steps
+        return (total / weight if pooling == "attention" else total).to(self._network.head.weight)
+
+    def _sweep(self, cell: nn.RNNBase, backwards: bool) -> list[Any]:
+        """Return the state in which a cell enters each block, read with the layers known so far below it."""
+        kept: list[Any] = [None] * self._count
+        state = None
+        for place in reversed(range(self._count)) if backwards else range(self._count):
+            kept[place] = state
+            values = self._values(place)
+            state = cell(values.flip(0) if backwards else values, state)[1]
+        return kept
+
+    def _values(self, place: int) -> Tensor:
+        """Return what the layer above those swept reads in a block, (steps, 1, V)."""
+        values = self._vectors(place)
+        for layer, kept in zip(self._network.layers, self._kept, strict=False):
+            states = [layer.forwards(values, kept[0][place])[0]]
+            if layer.backwards is not None:
+                states.append(layer.backwards(values.flip(0), kept[1][place])[0].flip(0))
+            values = torch.cat(states, dim=2)
+        return values
+
+    def _vectors(self, place: int) -> Tensor:
+        """Return the vectors of a block's tokens, read with the letters around it that they depend on."""
+        network, config = self._network, self._network.config
+        begin, end = place * self._block, min((place + 1) * self._block, len(self._codes))
+        ahead = min(begin, math.ceil(config.before / config.pool) * config.pool)
+        letters = np.array(self._codes[begin - ahead : end + config.after])[None]
+        codes = torch.from_numpy(letters).to(network.head.weight.device)
+        lengths = torch.full((1,), codes.shape[1], device=codes.device)
+        values = network.vectors(network.token_indices(codes, lengths), None)
+        return values[ahead // config.pool :][: math.ceil((end - begin) / config.pool)]
