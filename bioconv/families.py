@@ -42,7 +42,8 @@ def train(
         `deepbind`, `lstm`, `segment` or `classify`.
     data
         `deepbind`: the file that `bioconv train deepbind` takes, or what `read_binding` gave. `lstm`: a table, several
-        FASTA files, or what `sequence.recurrent.data.read_data` gave. `segment`: a table, two folders (images, masks), or what `segmentation.learning.data.read_data` gave. `classify`: a table, or what
+        FASTA files, or what `sequence.recurrent.data.read_data` gave. `segment`: a table, two folders (images, masks),
+        or what `segmentation.learning.data.read_data` gave. `classify`: a table, or what
         `mammography.learning.data.read_data` gave.
     output : path, optional
         Where to write the model; its folder `NAME.run/` is put beside it.

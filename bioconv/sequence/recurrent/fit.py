@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bioconv.errors import InputError, ModelError, OptionError
+from bioconv.errors import ModelError, OptionError
 from bioconv.models import RECURRENT
 from bioconv.models.configuration import read_config
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.models.recurrent import Recurrent, RecurrentConfig
 from bioconv.sequence.alphabets import DNA
 from bioconv.sequence.recurrent.data import SequenceData, data_hash
+from bioconv.sequence.recurrent.inference import logits_of
 from bioconv.sequence.recurrent.model import SequenceModel, to_model_file
 from bioconv.sequence.recurrent.recipe import DEFAULTS
 from bioconv.sequence.recurrent.samples import SequenceSamples
@@ -248,21 +249,7 @@ def _loss(train: SequenceData, config: TrainConfig) -> tuple[Callable[[Any, Any]
 
 def _scores(network: nn.Module, data: SequenceData) -> PartScores:
     """Return the logits of a part beside its classes."""
-    return part_scores(data, sequence_logits(network, data))
-
-
-def sequence_logits(network: nn.Module, data: SequenceData) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
-    samples, found = SequenceSamples(data), [np.empty(0, np.float32)] * len(data.names)
-    device = next(network.parameters()).device
-    order = np.argsort(data.lengths, kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(order), 256):
-            chosen = order[start : start + 256]
-            codes, lengths = samples.batch(chosen, 0).inputs
-            logits = network(codes.to(device), lengths.to(device)).float().cpu().numpy()
-            for place, own, length in zip(chosen, logits, lengths.tolist(), strict=True):
-                found[place] = own[:length] if data.per_position else own
-    return found
+    return part_scores(data, logits_of(cast("Recurrent", network), data.codes))
 
 
 def _window(train: SequenceData) -> int:

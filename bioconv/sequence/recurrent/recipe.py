@@ -1,4 +1,4 @@
-"""How a recurrent model is trained unless told otherwise: plain values, without torch, so that `--help` can say them."""
+"""How a recurrent model is trained by default: plain values, without torch, so that `--help` can say them."""
 
 from __future__ import annotations
 

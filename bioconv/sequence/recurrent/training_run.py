@@ -1,4 +1,4 @@
-"""A recurrent model's training from data to files: the model, and beside it the folder of split, states, logs, report."""
+"""A recurrent model's training from data to files: the model, and beside it the folder with all about it."""
 
 from __future__ import annotations
 

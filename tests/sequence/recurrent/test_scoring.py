@@ -111,7 +111,7 @@ def test_temperature_by_a_grid():
 
 
 def test_no_temperature():
-    data, logits = drawn(size=20)
+    data, _ = drawn(size=20)
     sure = [8.0 * np.eye(3)[own[0]] for own in data.targets]
     temperature, why = temperature_of(part_scores(data, sure))
     assert temperature == 1
