@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bioconv.sequence.binding.fit import BindingRun
     from bioconv.sequence.binding.recipe import Recipe
     from bioconv.sequence.recurrent.fit import RecurrentPlan, RecurrentRun
+    from bioconv.sequence.recurrent.model import SequenceModel
 
 
 def train(
@@ -82,7 +83,7 @@ def train(
     return run
 
 
-def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel | ClassificationModel:
+def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel | ClassificationModel | SequenceModel:
     """Open a model by name or file.
 
     Raises
@@ -100,6 +101,10 @@ def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel | Cl
         from bioconv.segmentation.model import load_segmentation_model
 
         return load_segmentation_model(path)
+    if family == "lstm":
+        from bioconv.sequence.recurrent.model import load_sequence_model
+
+        return load_sequence_model(path)
     return load_motif_model(path)
 
 
@@ -218,11 +223,9 @@ def _device(choices: dict[str, Any]) -> str:
 
 
 def _family(path: Path) -> str:
-    from bioconv.models import CLASSIFIERS, SEGMENTERS
-    from bioconv.models.model_file import read_model
+    from bioconv.models import CLASSIFIERS, RECURRENT, SEGMENTERS
+    from bioconv.models.model_file import architecture_of
 
-    with path.open("rb") as stream:
-        if stream.read(10) == b"# deepbind":
-            return "deepbind"
-    architecture = read_model(path).architecture
-    return "classify" if architecture in CLASSIFIERS else "segment" if architecture in SEGMENTERS else "deepbind"
+    architecture = architecture_of(path)
+    families = {"classify": CLASSIFIERS, "segment": SEGMENTERS, "lstm": RECURRENT}
+    return next((family for family, members in families.items() if architecture in members), "deepbind")

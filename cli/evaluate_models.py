@@ -9,6 +9,8 @@ from bioconv.cli.evaluate_result import Figures, file_facts
 from bioconv.errors import InputError, OptionError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bioconv.evaluation.inputs import Floats
     from bioconv.evaluation.predictions import Predictions
     from bioconv.sequence.labelled import LabelledSequences
@@ -38,16 +40,37 @@ def model_predictions(models: tuple[str, ...], data: str, negatives: str | None)
 
 
 def _model_scores(model: str, data: LabelledSequences) -> Floats:
-    """Return a model's score of each sequence: whole, padded, strands pooled as the model says."""
+    """Return a model's score of each sequence: whole, as `predict` gives it."""
     import numpy as np
 
     from bioconv.conv.detectors import batch_scores
+    from bioconv.models import RECURRENT
+    from bioconv.models.model_file import architecture_of
     from bioconv.sequence.deepbind import load_motif_model
     from bioconv.sequence.labelled import by_length
     from bioconv.zoo import resolve
 
-    detectors = load_motif_model(resolve(model)).detectors
+    path = resolve(model)
+    if architecture_of(path) in RECURRENT:
+        return _class_probabilities(path, data)
+    detectors = load_motif_model(path).detectors
     scores = np.empty(len(data))
     for indices, codes in by_length(data.codes):
         scores[indices] = detectors.pool_strands(batch_scores(codes, detectors, padded=True))
     return scores
+
+
+def _class_probabilities(path: Path, data: LabelledSequences) -> Floats:
+    """Return a recurrent model's probability of its second class, or of the one that is not the background."""
+    from bioconv.sequence.recurrent.model import load_sequence_model
+    from bioconv.sequence.recurrent.predictor import RecurrentPredictor
+
+    model = load_sequence_model(path)
+    if len(model.labels) != 2 or model.alphabet.name != "dna":
+        message = (
+            f"{path} has the classes {', '.join(model.labels)} of {model.alphabet.name} sequences; here a model of "
+        )
+        message += "DNA with two classes is scored: make a table with `bioconv predict`, and evaluate that"
+        raise OptionError(message)
+    column = 0 if model.background == model.labels[1] else 1
+    return RecurrentPredictor(model, device="cpu").predict(list(data.codes))[:, column]

@@ -7,7 +7,7 @@ import math
 import shlex
 import sys
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import (
@@ -22,6 +22,7 @@ from bioconv.cli.options import (
     output_option,
     threads_option,
 )
+from bioconv.cli.predict_positions import check_choices, position_options, write_positions
 
 from bioconv import runtime
 from bioconv.errors import InputError
@@ -40,11 +41,10 @@ if TYPE_CHECKING:
     "--format",
     "form",
     type=click.Choice(["tsv", "jsonl"]),
-    default="tsv",
-    show_default=True,
-    help="jsonl: one object per sequence, the first line says how the file was made.",
+    help="jsonl: one object per sequence, the first line says how the file was made.  [default: tsv]",
 )
 @output_option
+@position_options
 @no_header_option
 @device_option
 @threads_option
@@ -57,31 +57,41 @@ def command(
     /,
     sequences: tuple[str, ...],
     model: tuple[str, ...],
-    form: str,
+    form: str | None,
     output: str | None,
-    no_header: bool,
-    device: str,
     threads: int | None,
     max_failures: int,
     events: str | None,
+    **given: Any,
 ) -> None:
     """Score whole sequences with models.
 
     SEQUENCES are FASTA files, plain, gzip or bgzip; - is stdin. One row per record, in input order: per model its score
-    and, where the model is calibrated, its probability; with several models also their mean and standard deviation.
-    Records of any length are scored whole, padded with unknown letters at both ends, on both strands where the model
-    reads both.
+    and, where the model is calibrated, its probability; of a recurrent model the probability of each class; with
+    several models also their mean and standard deviation. Records of any length are scored whole: by motif models
+    padded with unknown letters at both ends, on both strands where the model reads both; by recurrent models from end
+    to end as they are.
+
+    With --per-position there is no table: what a recurrent model says of each letter, or of the window that starts
+    there, is written as bedGraph tracks and GFF3, and their names are printed.
     """
     from bioconv.outputs import open_output, provenance
     from bioconv.sequence.prediction import PredictRun
     from bioconv.sequence.predictors import load_predictors
 
+    prefix = given["per_position"]
+    choices = {name: given[name] for name in ("strand", "threshold", "per_position")}
+    check_choices(**choices, table=form is not None or output is not None)
     check_paths((*sequences, *model), {"-o": output, "--events": events})
-    run = PredictRun(load_predictors(model, device=device), threads=threads)
+    if prefix is not None:
+        failures = Failures(len(sequences), max_failures, events)
+        write_positions(sequences, model, failures, prefix=prefix, given=given)
+        context.exit(failures.exit_code)
+    run = PredictRun(load_predictors(model, device=given["device"]), threads=threads)
     failures = Failures(len(sequences), max_failures, events)
-    head = "" if no_header else provenance(**run.facts(), command=shlex.join(["bioconv", *sys.argv[1:]]))
+    head = "" if given["no_header"] else provenance(**run.facts(), command=shlex.join(["bioconv", *sys.argv[1:]]))
     with open_output(output) as stream:
-        for text in _texts(run, sequences, failures, (form, head)):
+        for text in _texts(run, sequences, failures, (form or "tsv", head)):
             stream.write(text)
         if failures.all:
             context.exit(failures.exit_code)

@@ -47,13 +47,13 @@ _OF_NETWORK = (
 @click.option("--hidden", type=click.IntRange(min=1), help="Units of a layer in each direction.  [64]")
 @click.option("--layers", type=click.IntRange(min=1), help="Recurrent layers.  [1]")
 @click.option("--one-way/--both-ways", default=None, help="Read from start to end only.  [both ways]")
-@click.option("--pooling", type=click.Choice(POOLINGS), help="What is made of the states of all letters.")
+@click.option("--pooling", type=click.Choice(POOLINGS), help="What is read of the states.  [attention]")
 @click.option("--kmer", type=click.IntRange(min=1), help="Letters read at a time; needs --embedding.  [1]")
 @click.option("--embedding", type=click.IntRange(min=0), help="Size of learned vectors of letters or k-mers.  [none]")
 @click.option("--filters", type=click.IntRange(min=0), help="Motif detectors in front.  [none]")
 @click.option("--filter-length", type=click.IntRange(min=0), help="Letters of a detector.")
 @click.option("--pool", type=click.IntRange(min=1), help="Letters of which a detector's best is kept.  [1]")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of the values dropped.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of the values dropped.  [0.3]")
 @click.option("--truncate", type=click.IntRange(min=0), help="Letters after which gradients stop.  [0: never]")
 @click.option(
     "--split", "split_file", type=click.Path(dir_okay=False), metavar="TSV", help="Who trains, who validates."

@@ -20,6 +20,7 @@ from bioconv.outputs import open_output
 
 FORMAT = 1
 _KEY = "bioconv"
+_PUBLISHED = b"# deepbind"  # what a published parameter file begins with
 _PARTS = ("format", "architecture", "config", "metadata")
 
 # What may be said about a model. All optional here: an architecture asks for what it needs.
@@ -122,13 +123,37 @@ def read_model(path: str | Path) -> ModelFile:
     except (OSError, safetensors.SafetensorError, TypeError, ValueError, AttributeError) as error:
         message = f"{path}: cannot be read as a model file (safetensors): {error}; is the file complete?"
         raise ModelError(message) from error
-    if set(metadata) != {_KEY}:
-        message = f"{path}: no bioconv model: its metadata keys are {sorted(metadata)}, expected ['{_KEY}']"
-        raise ModelError(message)
-    facts = _facts(metadata[_KEY], path)
+    facts = _described(metadata, path)
     model = ModelFile(facts["architecture"], facts["config"], tensors, facts["metadata"])
     _check(model, str(path))
     return model
+
+
+def architecture_of(path: str | Path) -> str:
+    """Return the architecture of a model file, without reading its tensors; `deepbind` of a published parameter file.
+
+    Raises
+    ------
+    ModelError
+        As `read_model`.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            if stream.read(len(_PUBLISHED)) == _PUBLISHED:
+                return "deepbind"
+        with safetensors.safe_open(str(path), framework="numpy") as opened:
+            metadata = opened.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        message = f"{path}: cannot be read as a model file (safetensors): {error}; is the file complete?"
+        raise ModelError(message) from error
+    return str(_described(metadata, path)["architecture"])
+
+
+def _described(metadata: dict[str, str], path: str | Path) -> dict[str, Any]:
+    if set(metadata) != {_KEY}:
+        message = f"{path}: no bioconv model: its metadata keys are {sorted(metadata)}, expected ['{_KEY}']"
+        raise ModelError(message)
+    return _facts(metadata[_KEY], path)
 
 
 def _facts(text: str, path: str | Path) -> dict[str, Any]:

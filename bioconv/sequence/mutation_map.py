@@ -176,7 +176,16 @@ def _check_length(length: int, where: str) -> None:
 
 
 def map_mutations(target: Target, predictor: Predictor) -> MutationMap:
-    """Score a sequence and all its single substitutions, whole, with one model."""
+    """Score a sequence and all its single substitutions, whole, with one model.
+
+    Raises
+    ------
+    OptionError
+        If the model gives no score.
+    """
+    if "score" not in predictor.labels:
+        message = f"model {predictor.name} has no score but {', '.join(predictor.labels)}; a mutation map needs one"
+        raise OptionError(message)
     codes = encode(target.sequence)
     length = len(codes)
     place, letter = np.divmod(np.arange(4 * length), 4)
@@ -241,7 +250,4 @@ def mutation_map(
     (4.0, [0, 0, 1, 1, 1, 1, 0, 0])
     """
     (predictor,) = load_predictors([model], device=device)
-    if "score" not in predictor.labels:
-        message = f"model {predictor.name} has no score but {', '.join(predictor.labels)}; a mutation map needs one"
-        raise OptionError(message)
     return map_mutations(read_target(sequence, reference), predictor)

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv import runtime
+from bioconv.errors import OptionError
 from bioconv.sequence.fasta import FastaReader, Record
 from bioconv.sequence.predictors import LongRecord, Predictor, load_predictors
+from bioconv.sequence.protein_records import ProteinReader
 from bioconv.sequence.records import Batch, Piece, whole_records
 from bioconv.sequence.scanning.pipeline import Reader, Source, in_order
 
@@ -32,8 +34,9 @@ class Predictions:
     names : list of str
         Of the n sequences, in input order.
     labels : tuple of str
-        Of the columns: `MODEL:score`, `MODEL:probability` where the model is calibrated; with several models also
-        the `mean` and `sd` of their probabilities, or scores if one of them has no probability.
+        Of the columns: `MODEL:score`, `MODEL:probability` where the model is calibrated, `MODEL:CLASS` of a recurrent
+        model; with several models also the `mean` and `sd` of their probabilities, or scores if one of them has no
+        probability, or of each class, if all have the same.
     values : (n, columns) float64
         NaN for a sequence without letters.
     """
@@ -63,10 +66,17 @@ class PredictRun:
     threads : int, optional
         Default: the processors this process may use. Results do not depend on it.
 
+    Raises
+    ------
+    OptionError
+        If some of the models read DNA and others proteins.
+
     Attributes
     ----------
     labels : tuple of str
         As of `Predictions`.
+    alphabet : str
+        `dna` or `protein`.
     records, bases, ambiguous, foreign : int
         What has been read to its end: records, letters, IUPAC letters taken as unknown, other letters likewise.
     """
@@ -74,10 +84,9 @@ class PredictRun:
     def __init__(self, predictors: Sequence[Predictor], *, threads: int | None = None) -> None:
         self.predictors = list(predictors)
         self.labels = tuple(f"{model.name}:{label}" for model in self.predictors for label in model.labels)
-        self._shared = _shared_columns(self.predictors)
-        if len(self.predictors) > 1 and self._shared is not None:
-            label = self._shared[0]
-            self.labels += (f"mean:{label}", f"sd:{label}")
+        self.alphabet = _one_alphabet(self.predictors)
+        self._shared = _shared_columns(self.predictors) if len(self.predictors) > 1 else []
+        self.labels += tuple(f"{what}:{label}" for label, _ in self._shared for what in ("mean", "sd"))
         self._threads = runtime.thread_count(threads)
         self.records = self.bases = self.ambiguous = self.foreign = 0
 
@@ -89,8 +98,9 @@ class PredictRun:
         InputError
             Names file, record and line; what was yielded before belongs to a damaged input.
         """
-        reader = _open(source)
-        for (records, _), values in in_order(self._values, self._items(reader), self._threads):
+        reader: Reader | ProteinReader = ProteinReader(source) if self.alphabet == "protein" else _open(source)
+        items = reader.batches() if isinstance(reader, ProteinReader) else whole_records(reader.chunks())
+        for (records, _), values in in_order(self._values, self._work(items), self._threads):
             yield records, values
         self.records += reader.records
         self.bases += reader.bases
@@ -99,10 +109,10 @@ class PredictRun:
         if not reader.records:
             runtime.logger.warning("%s: no sequences in it", reader.source)
 
-    def _items(self, reader: Reader) -> Iterator[tuple[list[Record], Batch | Floats]]:
+    def _work(self, items: Iterator[Batch | Piece]) -> Iterator[tuple[list[Record], Batch | Floats]]:
         """Yield batches still to be predicted, and long records with their values."""
         long: list[LongRecord] = []
-        for item in whole_records(reader.chunks()):
+        for item in items:
             if isinstance(item, Batch):
                 yield item.records, item
                 continue
@@ -116,10 +126,10 @@ class PredictRun:
         work = item[1]
         if isinstance(work, Batch):
             work = np.concatenate([model.predict(work.codes) for model in self.predictors], axis=1)
-        if len(self.predictors) == 1 or self._shared is None:
-            return work
-        members = work[:, self._shared[1]]
-        return np.column_stack([work, members.mean(axis=1), members.std(axis=1, ddof=1)])
+        columns = [work]
+        for _, members in self._shared:
+            columns += [work[:, members].mean(axis=1), work[:, members].std(axis=1, ddof=1)]
+        return np.column_stack(columns)
 
     def facts(self) -> dict[str, object]:
         """Return what identifies the models, for the head of an output."""
@@ -129,7 +139,11 @@ class PredictRun:
         """Log what the reader of the results should know about the input."""
         if self.ambiguous:
             runtime.logger.warning("%s IUPAC ambiguity letters count as unknown", f"{self.ambiguous:,}")
-        if self.foreign:
+        if self.foreign and self.alphabet == "protein":
+            runtime.logger.warning(
+                "%s letters are none of the 20 amino acids and count as unknown", f"{self.foreign:,}"
+            )
+        elif self.foreign:
             runtime.logger.warning(
                 "%s letters are no nucleotide code (E, F, I, J, L, O, P, Q, Z) and count as unknown: is this protein?",
                 f"{self.foreign:,}",
@@ -149,14 +163,29 @@ def _open(source: Source) -> Reader:
     return FastaReader(source, overlap=0, padding=0)
 
 
-def _shared_columns(predictors: Sequence[Predictor]) -> tuple[str, list[int]] | None:
-    """Return the label that the members of an ensemble are averaged over, and its column in each."""
-    starts = np.cumsum([0, *(len(model.labels) for model in predictors)])
+def _one_alphabet(predictors: Sequence[Predictor]) -> str:
+    alphabets = {model.alphabet: model.name for model in predictors}
+    if len(alphabets) > 1:
+        message = (
+            f"{' and '.join(f'{name} reads {letters}' for letters, name in alphabets.items())}: the same sequences "
+        )
+        raise OptionError(message + "cannot be both; give models of one kind")
+    return next(iter(alphabets), "dna")
+
+
+def _shared_columns(predictors: Sequence[Predictor]) -> list[tuple[str, list[int]]]:
+    """Return the labels that the members of an ensemble are averaged over, and their columns in each."""
+    starts = np.cumsum([0, *(len(model.labels) for model in predictors)]).tolist()
+
+    def columns(label: str) -> list[int]:
+        return [start + model.labels.index(label) for start, model in zip(starts, predictors, strict=False)]
+
     for label in ("probability", "score"):
         if all(label in model.labels for model in predictors):
-            columns = [int(start) + model.labels.index(label) for start, model in zip(starts, predictors, strict=False)]
-            return label, columns
-    return None
+            return [(label, columns(label))]
+    classes = predictors[0].labels
+    alike = all(set(model.labels) == set(classes) for model in predictors)
+    return [(label, columns(label)) for label in classes] if alike else []
 
 
 def predict(
@@ -168,12 +197,14 @@ def predict(
 ) -> Predictions:
     """Score whole sequences with a model, or with several and their mean.
 
+    What letters mean (DNA or protein) the models say.
+
     Parameters
     ----------
     sequences : path, list of paths, or dict
         FASTA files (plain, gzip, bgzip; `-` is stdin), or sequences by name.
     model : name or path, or a list of them
-        Models of `bioconv models list`, model files, or published DeepBind parameter files.
+        Models of `bioconv models list`, model files (DeepBind or recurrent), or published DeepBind parameter files.
     device : str
         `auto`, `cpu`, `cuda` or `cuda:N`.
     threads : int, optional

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ from bioconv import runtime
 from bioconv.conv.detector_records import RecordPool
 from bioconv.conv.detectors import Detectors, batch_scores
 from bioconv.errors import OptionError
+from bioconv.models import RECURRENT
+from bioconv.models.model_file import architecture_of
 from bioconv.sequence.deepbind import MotifModel, load_motif_model
 from bioconv.zoo import resolve
 
@@ -38,10 +41,13 @@ class Predictor(Protocol):
     name : str
     labels : tuple of str
         What the columns are: `score`, `probability`, or the names of classes.
+    alphabet : str
+        `dna` or `protein`: what the codes of its records mean.
     """
 
     name: str
     labels: tuple[str, ...]
+    alphabet: str
 
     def predict(self, records: Sequence[Codes]) -> Floats:
         """Return (n, columns) of n records, each (letters,) uint8 codes; NaN for a record without letters."""
@@ -59,6 +65,8 @@ class DeepBindPredictor:
     The published definition: the record padded with m - 1 unknown letters on both ends; of both strands the better
     one, or their mean, as the model says.
     """
+
+    alphabet = "dna"
 
     def __init__(self, model: MotifModel, *, device: str = "auto") -> None:
         self._model = model
@@ -115,7 +123,7 @@ def load_predictors(models: Sequence[str | os.PathLike[str]], *, device: str = "
     Raises
     ------
     OptionError
-        If there is none.
+        If there is none, or one has no answer for a record as a whole.
     ModelError
         If one is not known or cannot be read.
     """
@@ -125,9 +133,19 @@ def load_predictors(models: Sequence[str | os.PathLike[str]], *, device: str = "
     found: list[Predictor] = []
     names: dict[str, int] = {}
     for given in models:
-        predictor = DeepBindPredictor(load_motif_model(resolve(os.fspath(given))), device=device)
+        predictor = _open_predictor(resolve(os.fspath(given)), device)
         names[predictor.name] = times = names.get(predictor.name, 0) + 1
         if times > 1:
             predictor.name += f"#{times}"
         found.append(predictor)
     return found
+
+
+def _open_predictor(path: Path, device: str) -> Predictor:
+    if architecture_of(path) not in RECURRENT:
+        return DeepBindPredictor(load_motif_model(path), device=device)
+    # Here: they need torch, without which the others do.
+    from bioconv.sequence.recurrent.model import load_sequence_model
+    from bioconv.sequence.recurrent.predictor import RecurrentPredictor
+
+    return RecurrentPredictor(load_sequence_model(path), device=device)

@@ -23,7 +23,7 @@ from bioconv.sequence.recurrent.fit import network_like
 from bioconv.sequence.recurrent.model import load_sequence_model
 from tests.sequence.recurrent.drawn_sequences import CONFIG, PLAN, ordered, remembered, write_table
 
-QUICK = ["--hidden", "12", "--dropout", "0", "--epochs", "2", "--batch-size", "16", "--warmup-steps", "2",
+QUICK = ["--hidden", "12", "--pooling", "max", "--dropout", "0", "--epochs", "2", "--batch-size", "16", "--warmup-steps", "2",
          "--workers", "0", "--threads", "1"]  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_fasta_files_and_a_model_to_start_from(tmp_path):
     first = tmp_path / "one.safetensors"
     run(*paths, "-o", first, *QUICK, "--cell", "gru", "--quiet")
     assert network_like(first).cell == "gru"
-    words = [word for word in QUICK if word not in ("--hidden", "12")]
+    words = QUICK[QUICK.index("--epochs") :]
     run(*paths, "-o", tmp_path / "two.safetensors", "--from", first, *words, "--quiet")
     assert network_like(tmp_path / "two.safetensors") == network_like(first)
     run(*paths, "-o", tmp_path / "three.safetensors", "--labels", "x,y,z", "--reverse-complement", *QUICK, "--quiet")

@@ -39,7 +39,7 @@ from bioconv.training.losses import MISSING, build_loss
 from bioconv.training.splits import Split, check_split
 from bioconv.version import __version__
 
-NETWORK = RecurrentConfig(hidden=64, dropout=0.3)
+NETWORK = RecurrentConfig(hidden=64, pooling="attention", dropout=0.3)
 """The network unless told otherwise."""
 
 _LOSSES = ("cross-entropy", "focal", "hinge")
@@ -199,7 +199,7 @@ def fitted_config(data: SequenceData, plan: RecurrentPlan) -> RecurrentConfig:
         message = f"the sequences are {data.alphabet.name}, which has no reverse complement; leave it out"
         raise OptionError(message)
     config = plan.network
-    if data.per_position and config.pooling not in ("none", RecurrentConfig.pooling):
+    if data.per_position and config.pooling not in ("none", NETWORK.pooling, RecurrentConfig.pooling):
         message = f"labels are of letters, so that nothing is pooled: leave out pooling {config.pooling!r}"
         raise OptionError(message)
     if not data.per_position and config.pooling == "none":

@@ -48,6 +48,18 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
     return found
 
 
+def window_logits(network: Recurrent, windows: Codes) -> NDArray[np.float32]:
+    """Return the logits (n, outputs) of windows of one length, (n, letters) uint8, which may share memory."""
+    found = np.empty((len(windows), network.config.outputs), np.float32)
+    device = network.head.weight.device
+    with torch.inference_mode():
+        for first in range(0, len(windows), ROWS):
+            codes = torch.from_numpy(np.array(windows[first : first + ROWS])).to(device)
+            lengths = torch.full((len(codes),), codes.shape[1])
+            found[first : first + ROWS] = network(codes, lengths).float().cpu().numpy()
+    return found
+
+
 def similar_lengths(lengths: Sequence[int], *, rows: int = ROWS, letters: int = LONGEST) -> Iterator[list[int]]:
     """Yield the indices of batches by length, shortest first: at most so many rows and padded letters, or one row.
 

@@ -172,6 +172,11 @@ def _check(model: SequenceModel) -> None:
     if message:
         raise ModelError(message)
     _check_features(model.features, labels)
+    for label, feature in model.features.items() if model.window and not model.per_position else ():
+        end = feature["offset"] + feature.get("length", 1)
+        if feature["offset"] < 0 or end > model.window:
+            message = f"the feature of {label}, letters {feature['offset']} to {end}, is not inside the window of "
+            raise ModelError(message + f"{model.window} letters")
 
 
 def _check_features(features: Any, labels: tuple[str, ...]) -> None:
