@@ -23,8 +23,10 @@ from bioconv.sequence.recurrent.fit import network_like
 from bioconv.sequence.recurrent.model import load_sequence_model
 from tests.sequence.recurrent.drawn_sequences import CONFIG, PLAN, ordered, remembered, write_table
 
-QUICK = ["--hidden", "12", "--pooling", "max", "--dropout", "0", "--epochs", "2", "--batch-size", "16", "--warmup-steps", "2",
-         "--workers", "0", "--threads", "1"]  # fmt: skip
+QUICK = [
+    *("--hidden", "12", "--pooling", "max", "--dropout", "0"),
+    *("--epochs", "2", "--batch-size", "16", "--warmup-steps", "2", "--workers", "0", "--threads", "1"),
+]
 
 
 @pytest.fixture(autouse=True)
