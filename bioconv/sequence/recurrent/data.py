@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,16 @@ class SequenceData:
 
     def of(self, places: Sequence[int] | NDArray[np.int64]) -> SequenceData:
         """Return some of the sequences, by place."""
-        columns = (self.names, self.codes, self.targets, self.groups, self.parts)
-        chosen = [tuple(column[int(place)] for place in places) for column in columns]
-        return SequenceData(*chosen, self.classes, self.alphabet, self.per_position)  # type: ignore[arg-type]
+        chosen = [int(place) for place in places]
+        return replace(
+            self,
+            names=tuple(self.names[place] for place in chosen),
+            codes=tuple(self.codes[place] for place in chosen),
+            targets=tuple(self.targets[place] for place in chosen),
+            groups=tuple(self.groups[place] for place in chosen),
+            parts=tuple(self.parts[place] for place in chosen),
+            contradictions=(),
+        )
 
 
 def read_data(paths: Sequence[Path], reading: Reading | None = None) -> SequenceData:

@@ -205,9 +205,9 @@ def fitted_config(data: SequenceData, plan: RecurrentPlan) -> RecurrentConfig:
     if not data.per_position and config.pooling == "none":
         message = "pooling is 'none', but labels are of sequences: give last, max, mean or attention"
         raise OptionError(message)
-    changes: dict[str, Any] = {"letters": len(data.alphabet), "outputs": len(data.classes)}
+    pooling = "none" if data.per_position else config.pooling
     try:
-        return replace(config, **changes, **({"pooling": "none"} if data.per_position else {}))
+        return replace(config, letters=len(data.alphabet), outputs=len(data.classes), pooling=pooling)
     except ValueError as error:
         raise OptionError(str(error)) from error
 

@@ -58,8 +58,8 @@ class SequenceSamples:
         if not self._per_position:
             return Batch(inputs, torch.from_numpy(np.concatenate([self._targets[index] for index in indices])))
         targets = np.full(codes.shape, MISSING, np.int64)
-        for row, index in zip(targets, indices, strict=True):
-            row[: self._lengths[index]] = self._targets[index]
+        for place, index in enumerate(indices):
+            targets[place, : self._lengths[index]] = self._targets[index]
         known = (targets != MISSING).sum(axis=1).astype(np.float32)
         return Batch(inputs, torch.from_numpy(targets), torch.from_numpy(known))
 

@@ -48,7 +48,7 @@ class PartScores:
     @cached_property
     def found(self) -> NDArray[np.int64]:
         """The class with the highest logit, (U,)."""
-        return self.logits.argmax(axis=1)
+        return np.asarray(self.logits.argmax(axis=1), np.int64)
 
     def probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
         """Return softmax(logits / temperature), (U, C)."""

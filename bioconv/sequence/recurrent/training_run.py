@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bioconv.models.model_file import write_model
 from bioconv.outputs import open_output
@@ -91,7 +92,7 @@ def write_scores(path: Path, scores: PartScores, temperature: float) -> None:
         stream.write(("\n".join(lines) + "\n").encode())
 
 
-def _by_sequence(scores: PartScores) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _by_sequence(scores: PartScores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return how many units of each sequence are known, and how many of them are right."""
     size = len(scores.names)
     known = np.bincount(scores.owner, minlength=size)
@@ -107,13 +108,13 @@ def _worst(scores: PartScores, temperature: float) -> Table:
         return Table(("sequence", "letters", "right"), rows)
     given = scores.probabilities(temperature)
     of_truth = given[np.arange(len(given)), scores.truth]
-    order = [n for n in np.argsort(of_truth, kind="stable")[:_WORST] if scores.found[n] != scores.truth[n]]
+    wrong = [n for n in np.argsort(of_truth, kind="stable")[:_WORST] if scores.found[n] != scores.truth[n]]
     columns = ("sequence", "truth", "prediction", "probability of the truth")
     return Table(
         columns,
         [
             (scores.names[n], scores.classes[scores.truth[n]], scores.classes[scores.found[n]], f"{of_truth[n]:.2g}")
-            for n in order
+            for n in wrong
         ],
     )
 
