@@ -8,13 +8,14 @@ of Gers et al., doi 10.1162/089976600300015015. GRU: Cho et al. 2014, doi 10.311
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+CELLS: dict[str, Callable[[int, int], nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 POOLINGS = ("last", "max", "mean", "attention", "none")
 MOST_TOKENS = 65536
 
@@ -184,6 +185,11 @@ class Recurrent(nn.Module):
         for layer in self.layers:
             start_cells(layer)
 
+    @property
+    def stack(self) -> list[RecurrentLayer]:
+        """Return the recurrent layers, the first one first."""
+        return [layer for layer in self.layers if isinstance(layer, RecurrentLayer)]
+
     def forward(self, codes: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits of sequences.
 
@@ -247,23 +253,23 @@ class Recurrent(nn.Module):
         reverse = None if steps is None or not self.config.bidirectional else reversal(len(values), steps)
         gradients = self.training and torch.is_grad_enabled()
         chunk = math.ceil(self.config.truncate / self.config.pool) if gradients else 0
-        for layer in self.layers[:-1]:
+        *below, last = self.stack
+        for layer in below:
             values = self.dropout(layer(values, reverse, chunk))
-        layer = self.layers[-1]
         if self.config.pooling == "none":
-            logits: Tensor = self.head(self.dropout(layer(values, reverse, chunk)))
+            logits: Tensor = self.head(self.dropout(last(values, reverse, chunk)))
             return (logits if inside is None else logits * inside).transpose(0, 1)
         if self.attention is not None:
-            pooled = self._attend(layer(values, reverse, chunk), inside)
+            pooled = self._attend(last(values, reverse, chunk), inside)
         else:  # in the order of reading: the ends of reading are last there, and the others know no order
-            readings = layer.readings(values, reverse, chunk)
+            readings = last.readings(values, reverse, chunk)
             pooled = torch.cat([self._pool(states, steps, inside) for states in readings], dim=1)
         found: Tensor = self.head(self.dropout(pooled))
         return found
 
     def _attend(self, states: Tensor, inside: Tensor | None) -> Tensor:
         assert self.attention is not None
-        scores = self.attention(states)
+        scores: Tensor = self.attention(states)
         weights = (scores if inside is None else scores.masked_fill(~inside, -math.inf)).softmax(0)
         return (weights * states).sum(0)
 
@@ -292,7 +298,7 @@ def run_cell(cell: nn.RNNBase, values: Tensor, chunk: int = 0) -> Tensor:
         return found
     state = None
     parts = []
-    for part in values.split(chunk):
+    for part in torch.split(values, chunk):
         states, state = cell(part, state)
         parts.append(states)
         state = tuple(one.detach() for one in state) if isinstance(state, tuple) else state.detach()
@@ -325,11 +331,10 @@ def start_cells(layer: nn.Module) -> None:
             if name.startswith("bias"):
                 nn.init.zeros_(parameter)
                 continue
-            for gate in parameter.detach().split(cell.hidden_size):
+            for gate in torch.split(parameter.detach(), cell.hidden_size):
                 (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
         if isinstance(cell, nn.LSTM):
-            with torch.no_grad():
-                cell.bias_ih_l0[cell.hidden_size : 2 * cell.hidden_size] = 1
+            cell.get_parameter("bias_ih_l0").detach()[cell.hidden_size : 2 * cell.hidden_size] = 1
 
 
 def _inside(steps: int, lengths: Tensor) -> Tensor:

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bioconv.models.recurrent import Recurrent, RecurrentLayer
+from bioconv.models.recurrent import Recurrent
 
 Codes = NDArray[np.uint8]
 ROWS = 64  # sequences side by side: more of them do not fit a processor's cache
+GPU_ROWS = 1024
 LONGEST = 1 << 16  # letters of a batch, padding included, and of a sequence that is read at once
 BLOCK = 1 << 12  # letters between the kept states of a longer one
 
@@ -39,11 +40,15 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
     """
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(sequences)
     with torch.inference_mode():
-        for rows in similar_lengths([len(codes) for codes in sequences], letters=LONGEST):
-            if len(sequences[rows[0]]) > LONGEST:
-                found[rows[0]] = LongSequence(network, sequences[rows[0]]).logits()
-                continue
-            for row, logits in zip(rows, _batch_logits(network, [sequences[row] for row in rows]), strict=True):
+        for row, codes in enumerate(sequences):
+            if len(codes) > LONGEST:
+                found[row] = LongSequence(network, codes).logits()
+        short = [row for row, codes in enumerate(sequences) if len(codes) <= LONGEST]
+        rows = _rows(network)
+        lengths = [len(sequences[row]) for row in short]
+        for batch in similar_lengths(lengths, rows=rows, letters=LONGEST * rows // ROWS):
+            together = [short[index] for index in batch]
+            for row, logits in zip(together, _batch_logits(network, [sequences[row] for row in together]), strict=True):
                 found[row] = logits
     return found
 
@@ -53,11 +58,16 @@ def window_logits(network: Recurrent, windows: Codes) -> NDArray[np.float32]:
     found = np.empty((len(windows), network.config.outputs), np.float32)
     device = network.head.weight.device
     with torch.inference_mode():
-        for first in range(0, len(windows), ROWS):
-            codes = torch.from_numpy(np.array(windows[first : first + ROWS])).to(device)
+        rows = _rows(network)
+        for first in range(0, len(windows), rows):
+            codes = torch.from_numpy(np.array(windows[first : first + rows])).to(device)
             lengths = torch.full((len(codes),), codes.shape[1])
-            found[first : first + ROWS] = network(codes, lengths).float().cpu().numpy()
+            found[first : first + rows] = network(codes, lengths).float().cpu().numpy()
     return found
+
+
+def _rows(network: Recurrent) -> int:
+    return ROWS if network.head.weight.device.type == "cpu" else GPU_ROWS
 
 
 def similar_lengths(lengths: Sequence[int], *, rows: int = ROWS, letters: int = LONGEST) -> Iterator[list[int]]:
@@ -117,8 +127,7 @@ class LongSequence:
     def states(self) -> Iterator[Tensor]:
         """Yield the last layer's states of each block, (steps, 1, D)."""
         network = self._network
-        below, last = list(network.layers)[:-1], network.layers[-1]
-        assert isinstance(last, RecurrentLayer)
+        *below, last = network.stack
         with torch.inference_mode():
             self._kept = []
             for layer in below:
@@ -185,7 +194,7 @@ class LongSequence:
     def _values(self, place: int) -> Tensor:
         """Return what the layer above those swept reads in a block, (steps, 1, V)."""
         values = self._vectors(place)
-        for layer, kept in zip(self._network.layers, self._kept, strict=False):
+        for layer, kept in zip(self._network.stack, self._kept, strict=False):
             states = [layer.forwards(values, kept[0][place])[0]]
             if layer.backwards is not None:
                 states.append(layer.backwards(values.flip(0), kept[1][place])[0].flip(0))

@@ -52,9 +52,11 @@ def test_block_by_block_it_is_the_whole(front, pooling, cell, layers, bidirectio
     np.testing.assert_allclose(found, by_itself(network, codes), rtol=0, atol=1e-6)  # logits are given in float32
 
 
+@pytest.mark.parametrize("side_by_side", [8, 64, 512])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_any_order_any_company(pooling, monkeypatch):
+def test_any_order_any_company(pooling, side_by_side, monkeypatch):
     monkeypatch.setattr(inference, "LONGEST", 300)
+    monkeypatch.setattr(inference, "_rows", lambda _: side_by_side)
     network = build(pooling=pooling, kmer=2, embedding=3, layers=2)
     sequences = [random_codes(length, length) for length in (30, 1, 30, 500, 7, 299, 301, 30, 4)] * 9
     expected = [by_itself(network, codes) for codes in sequences]
