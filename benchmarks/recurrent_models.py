@@ -40,13 +40,15 @@ from bioconv.version import __version__
 
 Rows = Iterable[tuple[str, ...]]
 MODELS = {
-    "LSTM, both directions": RecurrentConfig(hidden=64, dropout=0.3),
+    "LSTM, both directions": RecurrentConfig(hidden=64, pooling="attention", dropout=0.3),
     "CNN: 64 detectors, maximum": RecurrentConfig(filters=64, filter_length=9, layers=0, dropout=0.3),
-    "hybrid: 64 detectors, LSTM": RecurrentConfig(filters=64, filter_length=9, hidden=64, dropout=0.3),
+    "hybrid: 64 detectors, LSTM": RecurrentConfig(
+        filters=64, filter_length=9, hidden=64, pooling="attention", dropout=0.4
+    ),
 }
 LSTM, CNN, HYBRID = MODELS
 TRAINED = {
-    "splice": replace(DEFAULTS, epochs=20),
+    "splice": replace(DEFAULTS, epochs=25),
     "splice13k": replace(DEFAULTS, epochs=6, batch_size=64),
     "promoters": replace(DEFAULTS, epochs=40, batch_size=16),
     "structure": replace(DEFAULTS, epochs=30, batch_size=8),

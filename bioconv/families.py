@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bioconv.segmentation.model import SegmentationModel
     from bioconv.sequence.binding.fit import BindingRun
     from bioconv.sequence.binding.recipe import Recipe
+    from bioconv.sequence.recurrent.fit import RecurrentPlan, RecurrentRun
     from bioconv.sequence.recurrent.model import SequenceModel
 
 
@@ -31,18 +32,19 @@ def train(
     output: str | PathLike[str] | None = None,
     init: str | PathLike[str] | None = None,
     config: TrainConfig | None = None,
-    recipe: Recipe | SegmentationPlan | ClassificationPlan | None = None,
+    recipe: Recipe | RecurrentPlan | SegmentationPlan | ClassificationPlan | None = None,
     **choices: Any,
-) -> BindingRun | SegmentationRun | ClassificationRun:
+) -> BindingRun | RecurrentRun | SegmentationRun | ClassificationRun:
     """Train a model.
 
     Parameters
     ----------
     family : str
-        `deepbind`, `segment` or `classify`.
+        `deepbind`, `lstm`, `segment` or `classify`.
     data
-        `deepbind`: the file that `bioconv train deepbind` takes, or what `read_binding` gave. `segment`: a table,
-        two folders (images, masks), or what `segmentation.learning.data.read_data` gave. `classify`: a table, or what
+        `deepbind`: the file that `bioconv train deepbind` takes, or what `read_binding` gave. `lstm`: a table, several
+        FASTA files, or what `sequence.recurrent.data.read_data` gave. `segment`: a table, two folders (images, masks),
+        or what `segmentation.learning.data.read_data` gave. `classify`: a table, or what
         `mammography.learning.data.read_data` gave.
     output : path, optional
         Where to write the model; its folder `NAME.run/` is put beside it.
@@ -50,17 +52,18 @@ def train(
         Model whose weights to start from.
     config : TrainConfig, optional
         How to train; default: the family's.
-    recipe : Recipe, SegmentationPlan or ClassificationPlan, optional
+    recipe : Recipe, RecurrentPlan, SegmentationPlan or ClassificationPlan, optional
         Network, sampling and the like; default: the family's, with the network of `init`.
     **choices
         `device` (`auto`), `name`, `licence`, `citation`; with `output` also `split_file`, `resume`, `events`. Of
         `deepbind` further fields of `BindingPlan` (`ranked`, `refit`, `published`) and, with `output`,
-        `search_count` and `reference`; of `segment` the fields of `segmentation.learning.data.Reading`; of `classify`
-        those of `mammography.learning.data.Reading`, and `preparation`.
+        `search_count` and `reference`; of `lstm` the fields of `sequence.recurrent.data.Reading`; of `segment` those of
+        `segmentation.learning.data.Reading`; of `classify` those of `mammography.learning.data.Reading`, and
+        `preparation`.
 
     Returns
     -------
-    BindingRun, SegmentationRun or ClassificationRun
+    BindingRun, RecurrentRun, SegmentationRun or ClassificationRun
         `model` (the model file), `network`, `metrics`, `split`.
 
     Raises
@@ -74,7 +77,7 @@ def train(
         choices = {"name": Path(output).stem} | choices
     start = None if init is None else Path(resolve(fspath(init)))
     target = None if output is None else Path(output)
-    run: BindingRun | SegmentationRun | ClassificationRun = FAMILIES[family](
+    run: BindingRun | RecurrentRun | SegmentationRun | ClassificationRun = FAMILIES[family](
         data, target, start, config, recipe, choices
     )
     return run
@@ -129,6 +132,29 @@ def _train_deepbind(
     return train_to_file(given, plan, output, device=device, **of_files)
 
 
+def _train_lstm(
+    data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
+) -> RecurrentRun:
+    from bioconv.sequence.recurrent.data import Reading, SequenceData, read_data
+    from bioconv.sequence.recurrent.fit import RecurrentPlan, network_like, train_recurrent
+    from bioconv.sequence.recurrent.training_run import train_to_file
+
+    of_plan = _taken(choices, ("name", "licence", "citation"))
+    of_files = _taken(choices, _OF_FILES if output else ())
+    of_reading = _taken(choices, tuple(Reading.__dataclass_fields__))
+    device = _device(choices)
+    if not isinstance(data, SequenceData):
+        files = (data,) if isinstance(data, (str, PathLike)) else tuple(data)
+        data = read_data([Path(fspath(file)) for file in files], Reading(**of_reading))
+    usual = RecurrentPlan() if start is None or recipe else RecurrentPlan(network=network_like(start))
+    plan = replace(recipe or usual, start=start, **of_plan)
+    if config is not None:
+        plan = replace(plan, config=config)
+    if output is None:
+        return train_recurrent(data, plan, device=device)
+    return train_to_file(data, plan, output, device=device, **of_files)
+
+
 def _train_segment(
     data: Any, output: Path | None, start: Path | None, config: TrainConfig | None, recipe: Any, choices: dict[str, Any]
 ) -> SegmentationRun:
@@ -176,6 +202,7 @@ def _train_classify(
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "deepbind": _train_deepbind,
+    "lstm": _train_lstm,
     "segment": _train_segment,
     "classify": _train_classify,
 }

@@ -8,6 +8,7 @@ import click
 
 FAMILIES = {
     "deepbind": ("bioconv.cli.train_deepbind", "A motif detector network: which sequences a protein binds."),
+    "lstm": ("bioconv.cli.train_lstm", "A recurrent network: classes of sequences, or of each of their letters."),
     "segment": ("bioconv.cli.train_segment", "A segmenter: objects, structures or classes of pixels in images."),
     "classify": ("bioconv.cli.train_classify", "A classifier of mammograms, with calibration and thresholds."),
 }

@@ -53,7 +53,7 @@ def test_start_from_a_model(data, tmp_path, model_path):
 
 
 def test_what_is_refused(data, tmp_path):
-    with pytest.raises(OptionError, match="family 'resnet' is not known; known are deepbind, segment"):
+    with pytest.raises(OptionError, match="family 'resnet' is not known; known are deepbind, lstm, segment"):
         bioconv.train("resnet", data)
     with pytest.raises(OptionError, match="choices resume are not known"):
         bioconv.train("deepbind", data, resume=True)  # from which folder?

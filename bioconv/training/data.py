@@ -47,7 +47,8 @@ class Samples(Protocol):
     def classes(self) -> NDArray[np.int64] | None:
         """Return the class of every sample, (n,), for balancing; None where there are none."""
 
-    # A part may also have `fingerprint() -> str`, by which a resumed training knows its data again.
+    # A part may also have `fingerprint() -> str`, by which a resumed training knows its data again, and
+    # `lengths() -> (n,) int64`, of samples of unequal length: a batch is then made of similar ones.
 
 
 @dataclass(frozen=True, eq=False)

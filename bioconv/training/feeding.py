@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError, OptionError
 from bioconv.runtime import thread_count
 from bioconv.training.balancing import class_weights, sampling_probabilities
+from bioconv.training.bucketing import bucketed_order
 from bioconv.training.config import TrainConfig
 from bioconv.training.data import Batch, Samples
 from bioconv.training.distributed import Ranks, share_of
@@ -75,6 +76,8 @@ class Feeder:
             self._factors = np.asarray(class_weights(classes), np.float32)[classes]
         if config.balanced_sampling:
             self._probabilities = sampling_probabilities(_classes(samples, "balanced_sampling"))
+        of_samples = getattr(samples, "lengths", None)
+        self._lengths: NDArray[np.int64] | None = None if of_samples is None else of_samples()
         self.steps_per_epoch = -(-len(samples) // config.batch_size)
 
     def loads(self, epoch: int, batch: int) -> Generator[Load, None, None]:
@@ -84,13 +87,20 @@ class Feeder:
     def _plans(self, epoch: int, batch: int) -> Iterator[Plan]:
         config, ranks = self._config, self._ranks
         for now in range(epoch, config.epochs):
-            order = epoch_order(config.seed, now, len(self._samples), self._probabilities)
+            order = self._order(now)
             for number in range(batch if now == epoch else 0, self.steps_per_epoch):
                 whole = order[number * config.batch_size : (number + 1) * config.batch_size]
                 share = whole[share_of(len(whole), ranks.rank, ranks.world)]
                 idle = not len(share)
                 parts = np.array_split(whole[:1] if idle else share, config.accumulate)
                 yield Plan(now, number, [p for p in parts if len(p)], idle, number + 1 == self.steps_per_epoch)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        config = self._config
+        order = epoch_order(config.seed, epoch, len(self._samples), self._probabilities)
+        if self._lengths is None:
+            return order
+        return bucketed_order(order, self._lengths, config.batch_size, seed=config.seed, epoch=epoch)
 
     def _load(self, plan: Plan) -> Load:
         batches = [self._weighted(read(self._samples, part, plan.epoch), part, plan.idle) for part in plan.parts]
