@@ -6,9 +6,9 @@ from bioconv.datasets import chipseq
 
 _NUCLEI = (
     "train segment dataset:dsb2018-bbbc038 -o first.safetensors --kind instances --polarity dark-background "
-    "--decoder-convolutions 2 --per-epoch 4000 --epochs 16 --precision bfloat16",
+    "--decoder-convolutions 2 --widths 16,32,96,160,192 --per-epoch 4000 --epochs 16 --precision bfloat16 --seed 2",
     "train segment dataset:dsb2018-bbbc038 -o nuclei.safetensors --kind instances --from first.safetensors "
-    "--per-epoch 2500 --epochs 8 --learning-rate 0.0015 --precision bfloat16 --licence CC0-1.0",
+    "--gamma 0.5 --per-epoch 3000 --epochs 8 --learning-rate 0.0015 --precision bfloat16 --seed 2 --licence CC0-1.0",
 )
 _VESSELS = (
     "train segment dataset:chase-db1 -o first.safetensors --kind binary --class-names background,vessel "

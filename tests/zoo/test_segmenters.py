@@ -51,15 +51,26 @@ def test_one_cell_is_found_whole():
     assert 2 * np.sqrt(len(ys) / np.pi) == pytest.approx(122, abs=18)
 
 
+def test_beside_brown_the_counterstain_is_read():
+    picture = skimage.data.immunohistochemistry()
+    found = bioconv.segment(picture, axes="YXS", model="nuclei")
+    assert any("the blue counterstain is read" in warning for warning in found.warnings)
+    chosen = bioconv.segment(picture, axes="YXS", model="nuclei", channel="counterstain")
+    assert np.array_equal(found.labels, chosen.labels)
+    assert not chosen.warnings
+    as_it_is = bioconv.segment(picture, axes="YXS", model="nuclei", channel="rgb")
+    assert 4 * as_it_is.objects < found.objects
+
+
 def test_nuclei_of_stained_tissue_by_their_stain():
     picture = skimage.data.immunohistochemistry()
-    found = bioconv.segment(picture, axes="YXS", model="nuclei", channel="haematoxylin")
+    found = bioconv.segment(picture, axes="YXS", model="nuclei")
     assert found.objects > 150
     red, _, blue = (picture[..., number].astype(float) for number in range(3))
     inside = found.labels > 0
     assert (blue - red)[inside].mean() > (blue - red)[~inside].mean() + 20  # blue among brown and white
     assert tuple(found.measure().columns)[-5:] == tuple(
-        f"{what}_haematoxylin" for what in ("mean", "std", "min", "max", "sum")
+        f"{what}_counterstain" for what in ("mean", "std", "min", "max", "sum")
     )
 
 
