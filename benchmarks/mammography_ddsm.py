@@ -2,7 +2,7 @@
 
 python benchmarks/mammography_ddsm.py table DATA ddsm.csv [shuffled]
 python benchmarks/mammography_ddsm.py score ddsm.csv MODEL... > benchmarks/mammography_ddsm.md
-python benchmarks/mammography_ddsm.py ship ddsm.csv MODEL bioconv/zoo/mammo-ddsm.safetensors
+python benchmarks/mammography_ddsm.py ship MODEL bioconv/zoo/mammo-ddsm.safetensors
 
 `bioconv train classify ddsm.csv -o mammo-ddsm.safetensors` follows the column split, here with
 
@@ -23,6 +23,7 @@ import csv
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from bioconv.mammography.classifier import Classifier, ImageScore
 from bioconv.mammography.finding import find_views
 from bioconv.mammography.learning.scoring import LevelScores
 from bioconv.mammography.model import load_classification_model
+from bioconv.models.model_file import read_model, write_model
 from bioconv.training.splits import make_split
 from bioconv.version import __version__
 
@@ -166,9 +168,22 @@ def score(table: Path, paths: list[Path]) -> None:
     print("al. 2019, doi 10.1038/s41598-019-48995-4): 0.88 of one model. Here images are 192 pixels wide.")
 
 
+def ship(model: Path, target: Path) -> None:
+    """Write the model with its terms; its figures of the test part are there already."""
+    file = read_model(model)
+    about = {
+        "name": "mammo-ddsm",
+        "licence": "research use only; cite DDSM",
+        "citation": "Heath et al. 2001, The Digital Database for Screening Mammography, Proc. 5th IWDM, 212-218",
+    }
+    write_model(target, replace(file, metadata={**file.metadata, **about}))
+
+
 def main(words: list[str]) -> None:
     if words[:1] == ["table"]:
         write_table(Path(words[1]), Path(words[2]), shuffled="shuffled" in words)
+    elif words[:1] == ["ship"]:
+        ship(Path(words[1]), Path(words[2]))
     else:
         score(Path(words[1]), [Path(word) for word in words[2:]])
 

@@ -46,7 +46,7 @@ MODELS = {
         filters=64, filter_length=9, hidden=64, pooling="attention", dropout=0.4
     ),
 }
-LSTM, CNN, HYBRID = MODELS
+_, CNN, HYBRID = MODELS
 TRAINED = {
     "splice": replace(DEFAULTS, epochs=25),
     "splice13k": replace(DEFAULTS, epochs=6, batch_size=64),
@@ -213,7 +213,7 @@ def splice13k(folder: Path, done: int) -> None:
     )
     print(f"{done} of 10 folds tested; 95 % intervals (Wilson's), per cent.\n")
     print("| | accuracy |\n|---|---|\n| LSTM over trinucleotides, published (mean of 50 runs) | 91.34 |")
-    for name in (HYBRID, CNN, LSTM):
+    for name in (HYBRID, CNN):
         network = MODELS[name] if name != HYBRID else replace(MODELS[name], pool=2)
         found = held_out(data, network, "splice13k", folds, done)
         print(f"| {name} | {share(found.found == found.truth)} |", flush=True)
@@ -225,7 +225,7 @@ def promoters(folder: Path) -> None:
     title("Promoters of E. coli (UCI): leave one out")
     print("| | errors of 106 |\n|---|---|")
     folds = np.unique(np.array(data.groups), return_inverse=True)[1]
-    for name in (HYBRID, CNN, LSTM):
+    for name in (HYBRID, CNN):
         network = replace(MODELS[name], hidden=32)
         wrong = []
         for fold in range(int(folds.max()) + 1):

@@ -37,9 +37,9 @@ _OF_NETWORK = (
 @click.option("--class-names", metavar="H=helix,...", help="What classes are called.  [as the labels]")
 @click.option("--background", metavar="CLASS", help="The class that means nothing is there; tracks leave it out.")
 @click.option(
-    "--feature", "features", multiple=True, metavar="CLASS=TERM@OFFSET",
+    "--feature", "features", multiple=True, metavar="CLASS=TERM@OFFSET[+LETTERS]",
     help="What a class is in GFF3, and how many letters behind the start of the sequence (or the labelled letter) it "
-    "begins, such as EI=five_prime_cis_splice_site@30; repeatable.",
+    "begins, such as EI=five_prime_cis_splice_site@30+2; repeatable.",
 )  # fmt: skip
 @click.option("--reverse-complement", is_flag=True, help="Train on the other strand of each sequence too.")
 @click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model; see also --freeze.")
@@ -137,11 +137,12 @@ def _features(words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for word in words:
         label, _, rest = word.rpartition("=")
-        term, _, offset = rest.partition("@")
-        if not (label and term and offset.removeprefix("-").isdecimal()):
-            message = f"--feature {word!r}: give CLASS=TERM@OFFSET, such as EI=five_prime_cis_splice_site@30"
-            raise OptionError(message)
-        found[label] = {"type": term, "offset": int(offset)}
+        term, _, place = rest.partition("@")
+        offset, _, length = place.partition("+")
+        if not (label and term and offset.removeprefix("-").isdecimal() and (length or "1").isdecimal()):
+            message = f"--feature {word!r}: give CLASS=TERM@OFFSET or CLASS=TERM@OFFSET+LETTERS, such as "
+            raise OptionError(message + "EI=five_prime_cis_splice_site@30+2")
+        found[label] = {"type": term, "offset": int(offset)} | ({"length": int(length)} if length else {})
     return found
 
 

@@ -18,6 +18,12 @@ _VESSELS = (
     "--from first.safetensors --patch 192 --per-epoch 2000 --epochs 8 --batch-size 6 --foreground 0.3 --loss dice-ce "
     "--learning-rate 0.002 --precision bfloat16 --licence CC-BY-4.0",
 )
+_SPLICE_SITES = (
+    "train lstm dataset:uci-splice-junction -o splice-sites.safetensors --classes N,EI,IE --class-names "
+    "EI=donor,IE=acceptor,N=neither --filters 64 --filter-length 9 --dropout 0.4 --epochs 25 --background neither "
+    "--feature donor=five_prime_cis_splice_site@30+2 --feature acceptor=three_prime_cis_splice_site@28+2 "
+    "--licence CC-BY-4.0",
+)
 
 
 def commands(model: str) -> tuple[str, ...]:
@@ -39,4 +45,4 @@ def _recipes() -> dict[str, tuple[str, ...]]:
         )
         for subset in chipseq.SOURCE.subsets
     }
-    return {**binding, "nuclei": _NUCLEI, "vessels": _VESSELS}
+    return {**binding, "nuclei": _NUCLEI, "splice-sites": _SPLICE_SITES, "vessels": _VESSELS}

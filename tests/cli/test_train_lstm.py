@@ -57,13 +57,13 @@ def rows_of(path):
 def test_a_model_is_trained_and_noted(table, tmp_path):
     output, events = tmp_path / "orders.safetensors", tmp_path / "events.jsonl"
     words = ["--classes", "none,second,first", "--background", "none", "--citation", "us", "--events", events]
-    features = ["--feature", "first=five_prime_cis_splice_site@8", "--feature", "second=promoter@-2"]
+    features = ["--feature", "first=five_prime_cis_splice_site@8+2", "--feature", "second=promoter@-2"]
     done = run(table, "-o", output, *words, *features, *QUICK)
     assert "test: accuracy 0." in done.stderr
     assert ", error second " in done.stderr
     model = load_sequence_model(output)
     assert (model.name, model.labels, model.background) == ("orders", ("none", "second", "first"), "none")
-    assert model.features["first"] == {"type": "five_prime_cis_splice_site", "offset": 8}
+    assert model.features["first"] == {"type": "five_prime_cis_splice_site", "offset": 8, "length": 2}
     assert model.features["second"]["offset"] == -2
     assert model.facts["citation"] == "us"
     folder = tmp_path / "orders.run"
