@@ -105,7 +105,7 @@ def by_model(path: Path, table: Path) -> Floats:
     classifier = Classifier([load_classification_model(path)])
     wanted = {row["path"] for row in rows_of(table, "test")}
     views = [view for view in find_views([table])[0] if view.name in wanted]
-    scored: list[ImageScore] = [classifier.score(view)[0] for view in views]
+    scored: list[ImageScore] = [classifier.score(view) for view in views]
     found = {one.view.name: one.scores[0] for one in scored}
     return np.array([found[row["path"]] for row in rows_of(table, "test")])
 

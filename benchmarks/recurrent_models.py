@@ -51,7 +51,7 @@ TRAINED = {
     "splice": replace(DEFAULTS, epochs=25),
     "splice13k": replace(DEFAULTS, epochs=6, batch_size=64),
     "promoters": replace(DEFAULTS, epochs=40, batch_size=16),
-    "structure": replace(DEFAULTS, epochs=20, l2=0.02),
+    "structure": replace(DEFAULTS, epochs=25, batch_size=4, l2=0.3, monitor="accuracy"),
     "clip": replace(DEFAULTS, epochs=4, batch_size=64),
 }
 
@@ -101,7 +101,11 @@ def read_promoters(folder: Path) -> SequenceData:
 
 
 def read_structure(folder: Path) -> SequenceData:
-    """Read the chains; those of the training file are divided into train and dev."""
+    """Read the chains; of the training file every fifth that resembles no other chooses the epoch.
+
+    Half of the training chains have a relative there (a tenth of their words of four letters or more), the test
+    chains have none: a validation among relatives would flatter a network that remembers them.
+    """
     rows = []
     for part in ("train", "test"):
         text = (folder / "uci-protein-secondary-structure" / f"protein-secondary-structure.{part}").read_text()
@@ -109,15 +113,19 @@ def read_structure(folder: Path) -> SequenceData:
         for line in [*text.splitlines(), "end"]:
             if line.strip() in ("<>", "end", "<end>"):
                 if chain:
-                    number = len(rows)
                     letters, labels = zip(*chain, strict=True)
-                    said = "dev" if part == "train" and number % 10 == 9 else part
-                    rows.append((f"{part}-{number}", "".join(letters), "".join(labels), said))
+                    rows.append((f"{part}-{len(rows)}", "".join(letters), "".join(labels), part))
                 chain = []
             elif line and not line.startswith("#"):
                 letter, label = line.split()
                 chain.append((letter, label))
-    return table(rows, "name,sequence,labels,split", Reading(alphabet="protein"))
+    words = {name: {chain[at : at + 4] for at in range(len(chain) - 3)} for name, chain, _, _ in rows}
+    alone = [name for name, own in words.items() if name.startswith("train") and max(
+        len(own & other) / min(len(own), len(other)) for key, other in words.items() if key != name
+    ) < 0.1]  # fmt: skip
+    dev = set(alone[::5])
+    named = [(name, chain, labels, "dev" if name in dev else part) for name, chain, labels, part in rows]
+    return table(named, "name,sequence,labels,split", Reading(alphabet="protein"))
 
 
 def read_clip(folder: Path, name: str) -> SequenceData:
@@ -247,12 +255,12 @@ def structure(folder: Path) -> None:
     tested = data.of([place for place, part in enumerate(data.parts) if part == "test"])
     print(f"{len(tested.names)} test chains; Q3: per cent of residues whose state (h, e, _) is right.\n")
     print("| | Q3 |\n|---|---|\n| published network | 64.3 |")
-    network = RecurrentConfig(letters=20, filters=64, filter_length=17, hidden=32, dropout=0.5, pooling="none")
+    network = RecurrentConfig(letters=20, filters=48, filter_length=15, hidden=16, dropout=0.5, pooling="none")
     runs = []
-    for seed in range(3):
+    for seed in range(5):
         plan = RecurrentPlan(network=network, config=replace(TRAINED["structure"], seed=seed))
         runs.append(train_recurrent(data, plan).scores["test"])
-        print(f"| hybrid: 64 detectors, LSTM; seed {seed} | {q3(runs[-1])} |", flush=True)
+        print(f"| hybrid: 48 detectors of 15, LSTM; seed {seed} | {q3(runs[-1])} |", flush=True)
     mean = np.mean([run.probabilities() for run in runs], axis=0)
     print(f"| mean of their probabilities | {q3(replace(runs[0], logits=np.log(mean)))} |")
     most = Counter(runs[0].truth.tolist()).most_common(1)[0][1]

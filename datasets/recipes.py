@@ -18,6 +18,11 @@ _VESSELS = (
     "--from first.safetensors --patch 192 --per-epoch 2000 --epochs 8 --batch-size 6 --foreground 0.3 --loss dice-ce "
     "--learning-rate 0.002 --precision bfloat16 --licence CC-BY-4.0",
 )
+_MAMMO_DDSM = (
+    "train classify dataset:ddsm-cancer-cases-192 -o mammo-ddsm.safetensors --matched --pooling max --size 192,112 "
+    "--dropout 0.3 --epochs 60 --batch-size 16 --learning-rate 0.002 --l2 0.02 --ema 0.98 --domain 'film mammograms "
+    "(DDSM, 192 pixels) of women with a proven cancer'",
+)
 _SPLICE_SITES = (
     "train lstm dataset:uci-splice-junction -o splice-sites.safetensors --classes N,EI,IE --class-names "
     "EI=donor,IE=acceptor,N=neither --filters 64 --filter-length 9 --dropout 0.4 --epochs 25 --background neither "
@@ -45,4 +50,4 @@ def _recipes() -> dict[str, tuple[str, ...]]:
         )
         for subset in chipseq.SOURCE.subsets
     }
-    return {**binding, "nuclei": _NUCLEI, "splice-sites": _SPLICE_SITES, "vessels": _VESSELS}
+    return {**binding, "mammo-ddsm": _MAMMO_DDSM, "nuclei": _NUCLEI, "splice-sites": _SPLICE_SITES, "vessels": _VESSELS}

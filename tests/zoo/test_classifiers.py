@@ -71,6 +71,6 @@ def test_unseen_women_are_scored_as_the_card_says(shared_data, tmp_path):
         lines = [[(folder / row["path"]).resolve(), row["patient"], row["side"], row["view"]] for row in test]
         csv.writer(stream).writerows([["path", "patient", "laterality", "view"], *lines])
     classifier = Classifier([load_classification_model(resolve(NAME))])
-    scores = [classifier.score(view)[0].scores[0] for view in find_views([tmp_path / "test.csv"])[0]]
+    scores = [classifier.score(view).scores[0] for view in find_views([tmp_path / "test.csv"])[0]]
     figure = read_model(resolve(NAME)).metadata["metrics"]["test image auroc"][0]
     assert auroc(np.array(scores), [row["affected"] == "1" for row in test]) == pytest.approx(figure, abs=2e-3)
