@@ -42,6 +42,7 @@ from bioconv.training.splits import make_split
 from bioconv.version import __version__
 
 SHARES = {"train": 0.6, "dev": 0.2, "test": 0.2}
+QUIET = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}  # usual in scikit-learn 1.9
 Floats = NDArray[np.float64]
 
 
@@ -95,7 +96,7 @@ def baseline(features: Callable[[dict[str, str]], Floats], table: Path) -> Float
     from sklearn.preprocessing import StandardScaler
 
     train, test = rows_of(table, "train") + rows_of(table, "dev"), rows_of(table, "test")
-    model = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=np.logspace(-5, 0, 6), max_iter=2000))
+    model = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=np.logspace(-5, 0, 6), max_iter=2000, **QUIET))
     model.fit([features(row) for row in train], [row["label"] for row in train])
     return np.asarray(model.decision_function([features(row) for row in test]), np.float64)
 

@@ -16,7 +16,7 @@ from bioconv.sequence.recurrent.splitting import make_recurrent_split
 from bioconv.zoo import packaged, resolve
 
 NAME = "splice-sites"
-# Made up around what textbooks call the consensus: CAG|GTAAGT at a donor, a run of pyrimidines and CAG|G at an acceptor.
+# Made up around the consensus of textbooks: CAG|GTAAGT at a donor, a run of pyrimidines and CAG|G at an acceptor.
 DONOR = "GCTGACCTGATCCTGGAGGAGCTGGACCAG" + "GTAAGTGGGCACTGGGGAGGGGCTGGGCAG"
 ACCEPTOR = "CTGACTTCTGTCTCTCTTTTCTCCTCCCAG" + "GTGCTGGAGAACGTGGACAGCAAGGAGATC"
 
