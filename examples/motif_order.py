@@ -6,9 +6,9 @@ a detector does: the maxima and means over positions, all that a DeepBind model 
 distribution in both classes, and no weights whatever give it an AUROC other than 1/2.
 
 Both models have the same detectors; what differs is what reads them. Trained on sequences of 60 and of 120 letters,
-they are tested on new ones of 60 to 480, the motifs at any distance. In 60 letters there is so little room that the
-place of A alone nearly tells the class: a network trained there learns the place, which is of no use in longer
-sequences; trained with more room it learns the order, and keeps it.
+they are tested on new ones of 60 to 480, with up to 60 letters between the sites. In 60 letters there is so little room
+that the place of A alone tells the class: a network trained there learns the place, which is of no use in longer
+sequences. Trained with more room it learns the order, and keeps it.
 
 Run: python examples/motif_order.py [--quick] [--output motif_order.png]
 """
@@ -43,8 +43,9 @@ Scorer = Callable[[list[str]], Floats]
 Areas = dict[int, Interval]
 
 A, B = "TGACTCA", "GATAAG"
-DETECTORS, SPAN = 32, 8
+DETECTORS, SPAN = 16, 8
 FLANK = SPAN - 1
+FARTHEST = 60
 DEEPBIND = Recipe(network=replace(NETWORK, detectors=DETECTORS, length=SPAN), per_epoch=None)
 LSTM = RecurrentConfig(filters=DETECTORS, filter_length=SPAN, hidden=32, bidirectional=False, pooling="max")
 MOTIFS = Grammar.parse(f"{A} 0 {B}")
@@ -86,7 +87,7 @@ def draw(rng: np.random.Generator, length: int) -> Surroundings:
     """Draw letters for sequences of a length, so that neither motif occurs by chance, in either order."""
     free = length - len(A) - len(B) - 4 * FLANK
     while True:
-        between = int(rng.integers(free + 1))
+        between = int(rng.integers(min(free, FARTHEST) + 1))
         before = int(rng.integers(free - between + 1))
         sizes = (before, between, free - between - before, FLANK, FLANK)
         found = Surroundings(*("".join(rng.choice(list("ACGT"), size)) for size in sizes))
