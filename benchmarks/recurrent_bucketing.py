@@ -120,7 +120,9 @@ def main() -> None:
         network = RecurrentConfig(len(data.alphabet), hidden=given.hidden, pooling=pooling, outputs=len(data.classes))
         config = TrainConfig(epochs=1, batch_size=rows, loss="cross-entropy", clip_norm=1.0, workers=0)
         lengths = data.lengths
-        about = f"{len(lengths)} sequences of {lengths.min()} to {lengths.max()} letters (median {np.median(lengths):g})"
+        about = (
+            f"{len(lengths)} sequences of {lengths.min()} to {lengths.max()} letters (median {np.median(lengths):g})"
+        )
         columns = ["batches", "padding", "processor seconds an epoch", "times the trainer's way"]
         found = timing.table(columns, measure(data, network, config, given.rounds))
         parts.append(f"## {name}\n\n{about}; {rows} a batch, {pooling} pooling.\n\n{found}")

@@ -43,7 +43,7 @@ Scorer = Callable[[list[str]], Floats]
 Areas = dict[int, Interval]
 
 A, B = "TGACTCA", "GATAAG"
-DETECTORS, SPAN = 16, 8
+DETECTORS, SPAN = 32, 8
 FLANK = SPAN - 1
 FARTHEST = 60
 DEEPBIND = Recipe(network=replace(NETWORK, detectors=DETECTORS, length=SPAN), per_epoch=None)
@@ -61,10 +61,10 @@ class Scale:
     tested: tuple[int, ...] = (60, 120, 240, 480)
     train: int = 3000
     test: int = 1000
-    epochs: int = 10
+    epochs: int = 12
 
 
-QUICK = Scale(trained=(60,), tested=(60, 120), train=1600, test=600, epochs=6)
+QUICK = Scale(trained=(60,), tested=(60, 120), train=1600, test=600, epochs=5)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def compare(scale: Scale) -> dict[tuple[str, int], Areas]:
             table = Path(folder, "order.csv")
             with table.open("w", newline="") as stream:
                 rows = zip(*generate(0, scale.train, length), strict=True)
-                csv.writer(stream).writerows([("name", "sequence", "label"), *((n, *row) for n, row in enumerate(rows))])
+                csv.writer(stream).writerows(
+                    [("name", "sequence", "label"), *((n, *row) for n, row in enumerate(rows))]
+                )
             for family in COLOURS:
                 found[family, length] = test(train(family, table, scale.epochs), scale)
     return found | {("place of A", 0): test(place_of_a, scale)}
@@ -148,10 +150,14 @@ def plot(found: dict[tuple[str, int], Areas], path: Path) -> None:
         if not length:
             axes.plot([*areas], middle, color="0.5", linewidth=1, linestyle="--", label=family)
             continue
-        reach = [[abs(area.value - end(area)) for area in areas.values()] for end in (lambda a: a.low, lambda a: a.high)]
+        reach = [
+            [abs(area.value - end(area)) for area in areas.values()] for end in (lambda a: a.low, lambda a: a.high)
+        ]
         style = STYLES[trained.index(length) - len(trained)]
         label = f"{family}, trained on {length} letters"
-        axes.errorbar([*areas], middle, reach, color=COLOURS[family], linestyle=style, marker="o", capsize=3, label=label)
+        axes.errorbar(
+            [*areas], middle, reach, color=COLOURS[family], linestyle=style, marker="o", capsize=3, label=label
+        )
     axes.axhline(0.5, color="0.8", linewidth=0.8)
     tested = [*next(iter(found.values()))]
     axes.set_xscale("log", base=2)
