@@ -102,7 +102,7 @@ def test_gradients_stay_within_the_bounds_of_their_cells():
     for gain in (0.5, 3.0):  # a step's matrix is the recurrent one times slopes of tanh, which are 1 at most
         network = gradients.build(f"tanh, recurrent gain {gain:g}")
         cell, head = network.stack[0].forwards, network.head.weight[0]
-        ends = float(head.norm() * torch.linalg.matrix_norm(cell.weight_ih_l0, 2))
+        ends = float((head.norm() * torch.linalg.matrix_norm(cell.weight_ih_l0, 2)).detach())
         found = gradients.input_gradients(network, codes)
         assert (found <= ends * gain ** np.arange(40) * (1 + 1e-9)).all()
     # With nothing but the forget gate between the states of an LSTM, each step keeps its share.
