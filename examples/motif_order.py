@@ -55,16 +55,17 @@ STYLES = (":", "-")
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is computed: lengths trained and tested on, sequences of each, epochs."""
+    """How much is computed: lengths trained and tested on, sequences of each, epochs, detectors."""
 
     trained: tuple[int, ...] = (60, 120)
     tested: tuple[int, ...] = (60, 120, 240, 480)
     train: int = 3000
     test: int = 1000
     epochs: int = 12
+    detectors: int = DETECTORS
 
 
-QUICK = Scale(trained=(60,), tested=(60, 120), train=1600, test=600, epochs=5)
+QUICK = Scale(trained=(60,), tested=(60, 120), train=1200, test=600, epochs=5, detectors=16)
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,16 @@ def generate(seed: int, count: int, length: int) -> tuple[list[str], NDArray[np.
     return [draw(rng, length).around(*((A, B) if one else (B, A))) for one in classes], classes
 
 
-def train(family: str, table: Path, epochs: int) -> Scorer:
+def train(family: str, table: Path, scale: Scale) -> Scorer:
     """Train a model on a table of sequences; return what scores others."""
     if family == "LSTM":
-        plan = RecurrentPlan(network=LSTM)
-        lstm = bioconv.train("lstm", table, recipe=plan, config=replace(RECURRENT, epochs=epochs), device="cpu")
+        plan = RecurrentPlan(network=replace(LSTM, filters=scale.detectors))
+        config = replace(RECURRENT, epochs=scale.epochs)
+        lstm = bioconv.train("lstm", table, recipe=plan, config=config, device="cpu")
         return lambda sequences: np.diff(np.stack(logits_of(lstm.network, [*map(encode, sequences)])))[:, 0]
-    config = replace(BINDING, epochs=epochs)
-    deepbind = bioconv.train("deepbind", table, recipe=DEEPBIND, config=config, device="cpu")
+    recipe = replace(DEEPBIND, network=replace(DEEPBIND.network, detectors=scale.detectors))
+    config = replace(BINDING, epochs=scale.epochs)
+    deepbind = bioconv.train("deepbind", table, recipe=recipe, config=config, device="cpu")
     return lambda sequences: scores(deepbind.network, np.stack([*map(encode, sequences)]))
 
 
@@ -136,7 +139,7 @@ def compare(scale: Scale) -> dict[tuple[str, int], Areas]:
                     [("name", "sequence", "label"), *((n, *row) for n, row in enumerate(rows))]
                 )
             for family in COLOURS:
-                found[family, length] = test(train(family, table, scale.epochs), scale)
+                found[family, length] = test(train(family, table, scale), scale)
     return found | {("place of A", 0): test(place_of_a, scale)}
 
 

@@ -117,6 +117,7 @@ def test_gradients_stay_within_the_bounds_of_their_cells():
     assert found[1:] / found[:-1] == pytest.approx(np.full(39, 1 / (1 + np.exp(-1))), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_motif_order_is_learnt_by_the_lstm_alone(tmp_path):
     picture = tmp_path / "order.png"
     done = run("examples/motif_order.py", "--quick", "--output", picture)
