@@ -5,7 +5,7 @@ python benchmarks/mammography_mias.py DATA MODEL CONTROL [--trained SEEDS] > ben
 MODEL was trained on DDSM (`mammography_ddsm.py`), CONTROL on the same images with labels that had changed places at
 random. Questions: (a) dense tissue against not, (b) the lesion's surroundings against the mirrored place of the other
 breast, (c) abnormal against normal, whole images. Women are divided into five folds, ten times. Features of frozen
-networks are given to a logistic regression, whose penalty five folds of the training women choose; --trained also
+networks are given to a logistic regression, whose penalty three folds of the training women choose; --trained also
 trains whole networks (from scratch, from MODEL, from CONTROL; 10 epochs, nothing is chosen) in so many of the ten
 divisions. Scores of an image are averaged over the divisions; intervals draw women again.
 """
@@ -151,11 +151,11 @@ def by_regression(features: Floats, task: Task, own: NDArray[np.bool_], test: ND
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    inner = list(StratifiedGroupKFold(5).split(features[own], task.labels[own], task.women[own]))
+    inner = list(StratifiedGroupKFold(3).split(features[own], task.labels[own], task.women[own]))
     inner = [
         (fit, hold) for fit, hold in inner if len(set(task.labels[own][fit])) == len(set(task.labels[own][hold])) == 2
     ]
-    fit = LogisticRegressionCV(Cs=np.logspace(-4, 0, 5), cv=inner or 2, scoring="neg_log_loss", max_iter=1000, **QUIET)
+    fit = LogisticRegressionCV(Cs=np.logspace(-4, -1, 4), cv=inner or 2, scoring="neg_log_loss", max_iter=1000, **QUIET)
     model = make_pipeline(StandardScaler(), fit).fit(features[own], task.labels[own])
     return np.asarray(model.decision_function(features[test]), np.float64)
 
