@@ -55,13 +55,21 @@ class LevelEvaluation:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Of a batch: each of `LEVELS`, and how intervals were made."""
+
+    levels: Mapping[str, LevelEvaluation]
+    settings: Settings
+
+
 def evaluate_tables(
     classifier: Classifier,
     tables: Tables,
     labels: Mapping[str, Mapping[Key, Label]],
     *,
     settings: Settings | None = None,
-) -> dict[str, LevelEvaluation]:
+) -> Evaluation:
     """Judge the rows of a batch against their labels.
 
     Thresholds and probabilities are those of the rows: nothing is chosen or fitted here.
@@ -75,13 +83,13 @@ def evaluate_tables(
 
     Returns
     -------
-    dict
-        For each of `LEVELS`. Intervals are DeLong's and Wilson's where each woman counts once, else women are drawn
-        again.
+    Evaluation
+        Intervals are DeLong's and Wilson's where each woman counts once, else women are drawn again.
     """
     settings = replace(settings or Settings(), partial=PARTIAL, prevalence=classifier.choices.prevalence)
     rows = dict(zip(LEVELS, (tables.images, tables.breasts, tables.exams), strict=True))
-    return {level: _judge(classifier, level, rows[level], labels[level], settings) for level in LEVELS}
+    levels = {level: _judge(classifier, level, rows[level], labels[level], settings) for level in LEVELS}
+    return Evaluation(levels, settings)
 
 
 def _judge(
@@ -130,7 +138,9 @@ def _matched(
 def _left_out(level: str, rows: Sequence[Row], counts: Mapping[str, int]) -> list[str]:
     notes = []
     if counts["unlabelled"]:
-        why = "they have no label" if level == LEVELS[0] else "not all of their images have a label, and none is positive"
+        why = (
+            "they have no label" if level == LEVELS[0] else "not all of their images have a label, and none is positive"
+        )
         notes.append(f"{counts['unlabelled']} scored {level}s are left out: {why}")
     if counts["unscored"]:
         said = f"{counts['unscored']} {level}s with a label have no score and are left out"

@@ -101,7 +101,8 @@ def label_rows(
         first = next(view for breast in exam.breasts for view in (*breast.views, *breast.extra))
         group, own = first.group or first.patient, _breasts(exam, positive)
         breasts |= {(*who, laterality): Label(label, group) for laterality, label in own.items()}
-        exams[who] = Label(joined_label(own.values()), group)
+        if own:
+            exams[who] = Label(joined_label(own.values()), group)
     return dict(zip(LEVELS, (images, breasts, exams), strict=True))
 
 

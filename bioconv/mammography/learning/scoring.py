@@ -43,7 +43,7 @@ class LevelScores:
 
 
 def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head) -> dict[str, LevelScores]:
-    """Return the scores of images, breasts and exams, joined by the usual rule, and labels by `joined_label`.    """
+    """Return the scores of images, breasts and exams, joined by the usual rule, and labels by `joined_label`."""
     known = [(image, float(logit)) for image, logit in zip(images, logits, strict=True) if image.answers[head.name]]
     group = {image.view.path: image.group for image, _ in known}
     positive = {image.view.path: image.answers[head.name] == head.classes[1] for image, _ in known}
