@@ -30,19 +30,25 @@ def model(mass_model):
     return load_classification_model(mass_model)
 
 
-def women(count, seed=0, sides="RL", views=("CC", "MLO")):
-    """Scores drawn about the model's threshold; every third woman has a finding in one breast."""
-    rng = np.random.default_rng(seed)
+@pytest.fixture(scope="module")
+def women(model):
+    """Scores drawn about the exams' threshold; every third woman has a finding in one breast."""
+    middle = model.decisions["exam"].threshold().value
+    return lambda count: drawn(count, middle)
+
+
+def drawn(count, middle):
+    rng = np.random.default_rng(0)
     found = []
     for number in range(count):
-        for side in sides:
-            label = number % 3 == 0 and side == sides[number % len(sides)]
-            for kind in views:
+        for side in "RL":
+            label = number % 3 == 0 and side == "RL"[number % 2]
+            for kind in ("CC", "MLO"):
                 name = f"w{number}-{side}{kind}.png"
                 view = View(
                     Path("/in") / name, f"woman {number}", f"s{number}", side, kind, name=name, label=str(int(label))
                 )
-                found.append(ImageScore(view, (float(rng.normal(1.5 * label, 1.5)),), ANSWERS, ()))
+                found.append(ImageScore(view, (middle + float(rng.normal(1.5 * label - 1, 1.5)),), ANSWERS, ()))
     return found
 
 
@@ -59,7 +65,7 @@ def truth_of(rows):
     return np.array([row["patient"] in positive for row in rows])
 
 
-def test_figures_of_exams_by_hand(model):
+def test_figures_of_exams_by_hand(model, women):
     classifier = Classifier([model], Choices(prevalence=0.01))
     tables, found = evaluated(classifier, women(40))
     exam, truth = found.levels["exam"], truth_of(tables.exams)
@@ -91,7 +97,7 @@ def test_figures_of_exams_by_hand(model):
     assert exam.chosen[0]["sensitivity"] == own.sensitivity
 
 
-def test_women_are_drawn_again_where_several_rows_are_hers(model):
+def test_women_are_drawn_again_where_several_rows_are_hers(model, women):
     _, found = evaluated(Classifier([model]), women(30))
     assert found.levels["exam"].figures["auroc"]["method"].startswith("DeLong")
     for level in ("image", "breast"):
@@ -103,7 +109,7 @@ def test_women_are_drawn_again_where_several_rows_are_hers(model):
         assert own.counts["women"] == 30
 
 
-def test_a_batch_moves_no_decision(model):
+def test_a_batch_moves_no_decision(model, women):
     """Half of the women, others beside them, or labels turned round: threshold, probability and decision stay."""
     classifier, many = Classifier([model]), women(40)
     whole, found = evaluated(classifier, many)
@@ -121,7 +127,7 @@ def test_a_batch_moves_no_decision(model):
         assert set(thresholds) == {model.decisions[level].threshold().value}
 
 
-def test_too_few_say_so(model):
+def test_too_few_say_so(model, women):
     classifier = Classifier([model])
     _, found = evaluated(classifier, women(9))
     exam = found.levels["exam"]
@@ -133,7 +139,7 @@ def test_too_few_say_so(model):
     assert evaluation_sections(found)[0].picture is None
 
 
-def test_what_is_left_out_is_counted(model):
+def test_what_is_left_out_is_counted(model, women):
     scored = women(24)
     lost = [one.view for one in scored if one.view.patient == "woman 0"]
     kept = [one for one in scored if one.view.patient != "woman 0"]
@@ -152,7 +158,7 @@ def test_what_is_left_out_is_counted(model):
     assert found.levels["image"].counts["unscored"] == 4
 
 
-def test_without_calibration_there_is_ranking_alone(model, other_model):
+def test_without_calibration_there_is_ranking_alone(model, other_model, women):
     for classifier in (
         Classifier([load_classification_model(other_model)]),
         Classifier([model], Choices(rule=Rule("max", "max"))),
@@ -164,7 +170,7 @@ def test_without_calibration_there_is_ranking_alone(model, other_model):
         assert any(note.startswith("no threshold and no probabilities of one exam") for note in exam.notes)
 
 
-def test_json_names_nobody_and_says_what_it_is_for(model):
+def test_json_names_nobody_and_says_what_it_is_for(model, women):
     classifier = Classifier([model])
     _, found = evaluated(classifier, women(24))
     text = json.dumps(to_json(classifier, found), allow_nan=False)

@@ -46,7 +46,8 @@ def rows(*views):
 
 def test_a_breast_is_positive_where_an_image_is_and_an_exam_where_a_breast_is():
     found = rows(
-        view("a", "L", "CC", "cancer"), view("b", "L", "MLO"), view("c", "R", "CC", "normal"), view("d", "R", "MLO", "normal")
+        view("a", "L", "CC", "cancer"), view("b", "L", "MLO"),
+        view("c", "R", "CC", "normal"), view("d", "R", "MLO", "normal"),
     )  # fmt: skip
     assert found["image"]["a",] == Label(True, "p")
     assert found["image"]["b",].positive is None
