@@ -99,7 +99,7 @@ def evaluation_sections(evaluation: Evaluation) -> list[EvaluatedLevel]:
             picture=_curves(level, own) if own.figures else None,
             notes=own.notes,
         )
-        for level, own in reversed(evaluation.levels.items())
+        for level, own in reversed(list(evaluation.levels.items()))
     ]
 
 
