@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from bioconv.cli.classify_labels import evaluate_batch, warn_of_labels
 from bioconv.cli.classify_sources import archive_options, check_sources, found_views, said_command, warn_of_pictures
 from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
 
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
     "--breasts-rule", type=click.Choice(["max", "mean"]), default="max", show_default=True,
     help="How an exam's score comes of its breasts.",
 )  # fmt: skip
+@click.option(
+    "--labels", is_flag=True, help="Judge the results by the column `label` of the table: evaluation.json and .csv."
+)
 @click.option("--heat-maps/--no-heat-maps", default=True, help="Grad-CAM overlays as PNG.  [on]")
 @click.option("--report/--no-report", default=True, help="report.html and a page per exam.  [on]")
 @click.option("--keep-ids", is_flag=True, help="Write patients, studies and file names as they are, not as hashes.")
@@ -72,8 +76,8 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     A table (CSV or TSV) has the columns path (relative to it), patient, laterality and view, and, if wanted, study,
     label and group.
 
-    Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl. A file that cannot be read is named
-    and the others go on; what the manifest proves done is not done again.
+    Results: images.csv, breasts.csv, exams.csv, heat maps, pages, manifest.jsonl; with --labels an evaluation. A file
+    that cannot be read is named and the others go on; what the manifest proves done is not done again.
     """
     check_sources(paths, given)
     if not given["model"]:
@@ -110,6 +114,7 @@ def _classify(
     for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
         runtime.logger.warning("%s", warning)
     warn_of_pictures(views, given)
+    warn_of_labels(classifier, views, given)
     runtime.logger.info("results go to %s", output)
     return _run(classifier, (views, bad), output, (given, failures))
 
@@ -200,10 +205,11 @@ def _finish(batch: Batch, outcomes: Sequence[Outcome], given: dict[str, Any]) ->
     """Write what is about the batch as a whole."""
     tables = batch.tables(outcomes)
     batch.write(tables)
+    evaluation, fault = evaluate_batch(batch, outcomes, tables, given)
     if given["report"]:
         from bioconv.mammography.pages import write_pages
 
-        write_pages(batch, outcomes, tables)
+        write_pages(batch, outcomes, tables, evaluation=evaluation)
     failed = sum(one.failed for one in outcomes)
     before = sum(one.skipped for one in outcomes)
     said = "%s images scored, %s listed only, %s failed, %s done before; %s exams; results in %s"
@@ -213,7 +219,13 @@ def _finish(batch: Batch, outcomes: Sequence[Outcome], given: dict[str, Any]) ->
     if given["as_json"]:
         counts: dict[str, Any] = {"scored": scored, "listed": listed, "failed": failed, "done_before": before}
         counts["output"] = str(batch.output)
+        if evaluation is not None:
+            from bioconv.mammography.evaluation_results import to_json
+
+            counts["evaluation"] = to_json(batch.classifier, evaluation)
         click.echo(json.dumps({**counts, "exams": tables.exams, "breasts": tables.breasts}, indent=2))
+    if fault is not None:
+        raise fault
 
 
 def _show_plan(views: Sequence[View], bad: Sequence[Failure], failures: Failures) -> int:

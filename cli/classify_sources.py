@@ -57,6 +57,8 @@ def check_sources(paths: Sequence[str], given: dict[str, Any]) -> None:
         message = f"{archive[0]} goes with --dicomweb URL --study UID; both are needed"
     elif archive and not given["output"] and not given["dry_run"]:
         message = "-o FOLDER is needed with --dicomweb: there is no folder to put results beside"
+    elif archive and given["labels"]:
+        message = "--labels goes with a table that has a column `label`, not with --dicomweb"
     if message:
         raise click.UsageError(message)
 

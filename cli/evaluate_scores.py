@@ -145,7 +145,8 @@ def _draw(path: str, predictions: Predictions, figures: Figures, readings: Readi
         if "threshold" in entries
     }
     figure = draw_curves(
-        predictions.scores, labels, reliability=tuple(figures["reliability"]), points=points,
+        predictions.scores, labels, reliability={name: predictions.scores[name] for name in figures["reliability"]},
+        points=points,
         readers={} if readings is None else readings.points(labels),
     )  # fmt: skip
     save_figure(figure, path)

@@ -56,10 +56,9 @@ def summarise_binary(
         inside = bool(scores.min() >= 0 and scores.max() <= 1)
         known = calibrated.get(name) if isinstance(calibrated, Mapping) else calibrated
         if inside if known is None else known:
-            figures |= _calibration(scores, labels, settings, result["notes"], name)
-            result["reliability"][name] = [
-                asdict(one) for one in calibration.reliability_table(scores, labels, level=settings.level)
-            ]
+            own, result["reliability"][name], said = calibration_figures(scores, labels, settings)
+            figures |= own
+            result["notes"] += [f"{name}: {note}" for note in said]
         else:
             result["notes"].append(f"{name}: no calibration, the scores are not probabilities")
         if settings.threshold_of(name) is not None:
@@ -92,24 +91,49 @@ def _ranking(scores: Floats, labels: Flags, settings: Settings, *, compared: boo
     return figures, draws
 
 
-def _calibration(scores: Floats, labels: Flags, settings: Settings, notes: list[str], name: str) -> Figures:
-    figures = {"brier": resampled(calibration.brier, scores, labels, settings)}
-    figures["expected_calibration_error"] = entry(
-        calibration.expected_calibration_error(scores, labels), "15 bins of equal width"
-    )
+def calibration_figures(
+    predicted: Floats, labels: Flags, settings: Settings
+) -> tuple[Figures, list[Figures], list[str]]:
+    """Judge probabilities.
+
+    Parameters
+    ----------
+    predicted
+        (n,) probabilities.
+    labels, settings
+        As in `summarise_binary`.
+
+    Returns
+    -------
+    figures : dict
+        Figure -> value, low, high, error, method: Brier score, calibration errors, slope and intercept.
+    reliability : list of dict
+        Bins, as `bioconv.evaluation.calibration.ReliabilityBin`.
+    notes : list of str
+        Why there are no slope and intercept.
+
+    Raises
+    ------
+    InputError
+        If they are no probabilities.
+    """
+    notes, error = [], calibration.expected_calibration_error
+    figures = {"brier": resampled(calibration.brier, predicted, labels, settings)}
+    figures["expected_calibration_error"] = entry(error(predicted, labels), "15 bins of equal width")
     figures["expected_calibration_error_equal_count"] = entry(
-        calibration.expected_calibration_error(scores, labels, by="count"), "15 bins of equal count"
+        error(predicted, labels, by="count"), "15 bins of equal count"
     )
     try:
-        both = calibration.calibration_slope_intercept(scores, labels, level=settings.level)
+        both = calibration.calibration_slope_intercept(predicted, labels, level=settings.level)
         for number, part in enumerate(("slope", "intercept")):
             key = f"calibration_{part}"
             figures[key] = entry(both[number], "Wald")
             if settings.groups is not None:
-                figures[key] = resampled(_recalibration(number), scores, labels, settings)
-    except InputError as error:
-        notes.append(f"{name}: no calibration slope and intercept: {error}")
-    return figures
+                figures[key] = resampled(_recalibration(number), predicted, labels, settings)
+    except InputError as reason:
+        notes.append(f"no calibration slope and intercept: {reason}")
+    bins = calibration.reliability_table(predicted, labels, level=settings.level)
+    return figures, [asdict(one) for one in bins], notes
 
 
 def _recalibration(number: int) -> Metric:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bioconv.errors import OutputError
 from bioconv.mammography.batch import Batch, Outcome
+from bioconv.mammography.batch_evaluation import Evaluation
 from bioconv.mammography.classifier import Classifier
+from bioconv.mammography.evaluation_results import evaluation_sections
 from bioconv.mammography.results import BETWEEN, Row, Tables
 from bioconv.report.exam_report import ExamReport, ExamsReport, PicturedView, exam_report, exams_report
 from bioconv.report.facts import Table
@@ -22,8 +24,15 @@ _BREASTS = ("laterality", "score", "probability", "positive", "views", "missing"
 _LISTED = ("score", "probability", "positive", "missing")
 
 
-def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> None:
+def write_pages(
+    batch: Batch, outcomes: Sequence[Outcome], tables: Tables, *, evaluation: Evaluation | None = None
+) -> None:
     """Write report.html and exams/exam-0001.html and on, in the order of exams.csv; those of earlier runs go.
+
+    Parameters
+    ----------
+    evaluation
+        Of the tables, for report.html.
 
     Raises
     ------
@@ -56,24 +65,22 @@ def write_pages(batch: Batch, outcomes: Sequence[Outcome], tables: Tables) -> No
                 settings=settings,
             ),
         )
-    _write_list(batch, outcomes, tables, links)
+    judged = [] if evaluation is None else evaluation_sections(evaluation)
+    exams_report(batch.output / "report.html", replace(_list(batch, outcomes, tables, links), evaluation=judged))
 
 
-def _write_list(batch: Batch, outcomes: Sequence[Outcome], tables: Tables, links: Sequence[str]) -> None:
-    """Write report.html."""
+def _list(batch: Batch, outcomes: Sequence[Outcome], tables: Tables, links: Sequence[str]) -> ExamsReport:
+    """Return what report.html says."""
     exams = [(_title(row), *(row[name] for name in _LISTED)) for row in tables.exams]
-    exams_report(
-        batch.output / "report.html",
-        ExamsReport(
-            # A folder is called after its input unless it is named, and inputs are called after women.
-            title=batch.output.resolve().name if batch.identifiers.kept else "Mammograms",
-            counts=_counts(outcomes, tables),
-            exams=Table(("exam", *_LISTED), exams),
-            links=links,
-            failures=[(row["image"], row["reason"]) for row in tables.images if row["status"] == "failed"],
-            domain=batch.classifier.domain_warning,
-            settings=settings_said(batch.classifier),
-        ),
+    return ExamsReport(
+        # A folder is called after its input unless it is named, and inputs are called after women.
+        title=batch.output.resolve().name if batch.identifiers.kept else "Mammograms",
+        counts=_counts(outcomes, tables),
+        exams=Table(("exam", *_LISTED), exams),
+        links=links,
+        failures=[(row["image"], row["reason"]) for row in tables.images if row["status"] == "failed"],
+        domain=batch.classifier.domain_warning,
+        settings=settings_said(batch.classifier),
     )
 
 

@@ -30,7 +30,7 @@ def draw_curves(
     models: Mapping[str, Floats],
     labels: Flags,
     *,
-    reliability: tuple[str, ...] = (),
+    reliability: Mapping[str, Floats] | None = None,
     points: Mapping[str, Point] | None = None,
     readers: Mapping[str, Point] | None = None,
 ) -> Figure:
@@ -43,7 +43,7 @@ def draw_curves(
     labels
         (n,) bool, both classes present.
     reliability
-        Models whose scores are probabilities; with none there is no third panel.
+        Model -> (n,) its probabilities, which may be its scores; with none there is no third panel.
     points
         Model -> false- and true-positive rate at its threshold, a disc on its curve.
     readers
@@ -73,8 +73,8 @@ def draw_curves(
         recall, precision = np.append(0.0, recalled.recall[thin]), recalled.precision[thin]
         label = f"{name}: {auprc(scores, labels):.3f}"
         axes[1].step(recall, np.append(precision[0], precision), where="pre", label=label, **style)
-        if name in reliability:
-            _draw_reliability(axes[2], scores, labels, style | {"label": name})
+        if reliability and name in reliability:
+            _draw_reliability(axes[2], reliability[name], labels, style | {"label": name})
     label = "at the threshold"
     for number, name in enumerate(models):
         if points and name in points:

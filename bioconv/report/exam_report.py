@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bioconv.outputs import open_output, provenance
-from bioconv.report.facts import Table
+from bioconv.report.drawing import embed
+from bioconv.report.facts import Picture, Table
 from bioconv.report.page import render_page
 
 NOTICE = "Research use only, not a medical device."
@@ -71,6 +72,34 @@ class ExamReport:
 
 
 @dataclass(frozen=True)
+class EvaluatedLevel:
+    """How good the scores of images, breasts or exams are.
+
+    Parameters
+    ----------
+    name
+        Of the level, `exams`.
+    counts
+        How many there are, and of either label.
+    figures
+        A row per figure: value, interval, method.
+    reliability
+        A row per bin of probabilities.
+    picture
+        Curves; None where there are none.
+    notes
+        What a reader should know, a sentence each.
+    """
+
+    name: str
+    counts: Mapping[str, object]
+    figures: Table
+    reliability: Table
+    picture: Picture | None = None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class ExamsReport:
     """What is said of a batch.
 
@@ -82,6 +111,8 @@ class ExamsReport:
         Addresses of the exams' own pages, one per row.
     failures
         (input, reason).
+    evaluation
+        Against labels, where there are any.
     """
 
     title: str
@@ -91,6 +122,7 @@ class ExamsReport:
     failures: Sequence[tuple[str, str]] = ()
     domain: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
+    evaluation: Sequence[EvaluatedLevel] = ()
 
 
 def exam_report(path: str | Path, facts: ExamReport) -> None:
@@ -113,7 +145,10 @@ def exams_report(path: str | Path, facts: ExamsReport) -> None:
     OutputError
         If the file cannot be written.
     """
-    _write(path, "exams_report.html.j2", facts=facts)
+    drawn = [
+        "" if level.picture is None else embed(level.picture, place) for place, level in enumerate(facts.evaluation)
+    ]
+    _write(path, "exams_report.html.j2", facts=facts, levels=list(zip(facts.evaluation, drawn, strict=True)))
 
 
 def _write(path: str | Path, template: str, **content: object) -> None:

@@ -19,7 +19,7 @@ def drawn(count):
 @pytest.mark.parametrize("count", [80, 30_000])
 def test_lines_are_the_curves(count):
     models, labels = drawn(count)
-    figure = draw_curves(models, labels, reliability=("a",))
+    figure = draw_curves(models, labels, reliability={"a": models["a"]})
     roc, recalled, reliable = figure.axes
     lines = {line.get_label().split(":")[0]: line.get_xydata() for line in roc.lines}
     steps = {line.get_label().split(":")[0]: line.get_xydata() for line in recalled.lines}

@@ -13,11 +13,11 @@ from bioconv.evaluation import Interval, auroc, bootstrap, delong_interval
 from bioconv.evaluation.intervals import wilson_interval
 from bioconv.mammography.decisions import LEVELS, Decisions
 from bioconv.mammography.exams import group_exams, score_exam
+from bioconv.mammography.labels import FEWEST, joined_label
 from bioconv.mammography.learning.data import LabelledView
 from bioconv.mammography.objective import Head
 
 Figures = dict[str, Interval]
-_FEWEST = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,7 @@ class LevelScores:
 
 
 def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head) -> dict[str, LevelScores]:
-    """Return the scores of images, breasts and exams, joined by the usual rule.
-
-    A breast is positive where one of its images is, an exam where one of its breasts is.
-    """
+    """Return the scores of images, breasts and exams, joined by the usual rule, and labels by `joined_label`."""
     known = [(image, float(logit)) for image, logit in zip(images, logits, strict=True) if image.answers[head.name]]
     group = {image.view.path: image.group for image, _ in known}
     positive = {image.view.path: image.answers[head.name] == head.classes[1] for image, _ in known}
@@ -58,11 +55,11 @@ def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], he
         name, own = " ".join(filter(None, (exam.patient, exam.study))), []
         for breast, one in zip(exam.breasts, scored.breasts, strict=True):
             if one.score is not None:
-                own.append(any(positive[view.path] for view in breast.views))
+                own.append(bool(joined_label(positive[view.path] for view in breast.views)))
                 of_breast.append((f"{name} {breast.laterality}", one.score, own[-1], group[breast.views[0].path]))
         if scored.score is not None:
             first = next(view for breast in exam.breasts for view in breast.views)
-            of_exam.append((name, scored.score, any(own), group[first.path]))
+            of_exam.append((name, scored.score, bool(joined_label(own)), group[first.path]))
     return {level: _scores(own) for level, own in zip(LEVELS, (rows, of_breast, of_exam), strict=True)}
 
 
@@ -77,7 +74,7 @@ def summarise(scores: LevelScores, decisions: Decisions | None) -> Figures:
     The area's interval is DeLong's where each woman counts once, else women are drawn again. Nothing is returned
     where there are fewer than five of either label.
     """
-    if min(scores.labels.sum(), (~scores.labels).sum()) < _FEWEST:
+    if min(scores.labels.sum(), (~scores.labels).sum()) < FEWEST:
         return {}
     once = len(set(scores.groups)) == len(scores.groups)
     found = {"auroc": delong_interval(scores.scores, scores.labels) if once else _drawn(auroc, scores)}
