@@ -61,7 +61,7 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
             raise InputError(message)
         labels[mask] = number
     _write(image_target, pictures.to_png(pixels))
-    _write(labels_target, pictures.to_png(labels))  # type: ignore[arg-type]
+    _write(labels_target, pictures.to_png(labels))
     return len(masks)
 
 

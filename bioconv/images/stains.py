@@ -67,7 +67,7 @@ def separate_stain(source: ImageSource, channel: str | None) -> ImageSource:
         colours = source.read((*window[:place], slice(0, 3), *window[place:]))
         if name == COUNTERSTAIN:
             red, _, blue = _density(np.moveaxis(colours, place, 0))
-            return np.maximum(red - np.float32(_BROWN_RED) * blue, 0)
+            return np.asarray(np.maximum(red - np.float32(_BROWN_RED) * blue, 0))
         from skimage.color import rgb2hed
 
         amounts = rgb2hed(np.moveaxis(colours, place, -1))[..., STAINS.index(name)]

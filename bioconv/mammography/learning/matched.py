@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -107,10 +106,10 @@ def matched_loss(objective: Objective, config: TrainConfig) -> Any:
     def loss(logits: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
         alone = single(logits.flatten(0, 1), tuple(own.flatten() for own in targets))
         finding = logits[..., 0]
-        return functional.softplus(finding[:, 1] - finding[:, 0]) + alone.unflatten(0, (-1, 2)).mean(1)
+        return functional.softplus(finding[:, 1] - finding[:, 0]) + _paired(alone).mean(1)
 
     return loss
 
 
 def _paired(values: Tensor) -> Tensor:
-    return torch.unflatten(values, 0, (-1, 2))
+    return values.reshape(-1, 2, *values.shape[1:])

@@ -126,12 +126,12 @@ class LongSequence:
 
     def states(self) -> Iterator[Tensor]:
         """Yield the last layer's states of each block, (steps, 1, D)."""
-        *below, last = self._network.stack or [None]
         with torch.inference_mode():
             self._kept = []
-            if last is None:
+            if not self._network.stack:
                 yield from (self._vectors(place) for place in range(self._count))
                 return
+            *below, last = self._network.stack
             for layer in below:
                 self._kept.append([self._sweep(cell, number > 0) for number, cell in enumerate(layer.directions)])
             turned = [] if last.backwards is None else self._sweep(last.backwards, True)
