@@ -127,6 +127,8 @@ def read_table(path: str | Path) -> Table:
     text = _decode(read_bytes(path), source)
     header, begin, skipped = _header(text, source)
     separator = next((one for one in _SEPARATORS if one in header), ",")
+    # The csv module's own limit, of all its readers, is 131,072 letters of a cell: fewer than sequences have.
+    csv.field_size_limit(max(csv.field_size_limit(), LARGEST))
     reader = csv.reader(io.StringIO(text[begin:], newline=""), delimiter=separator, strict=True)
     rows, lines = [], []
     try:
