@@ -107,6 +107,9 @@ def _of_fasta(path: Path, content: bytes, label: str) -> Iterator[Row]:
     for number, line in enumerate([*lines, ">"], 1):
         if not line.startswith(">"):
             pieces.append("".join(line.split()))
+            if name is None and pieces[-1]:
+                message = f"{path}, line {number}: {line[:40]!r} is before the first record; a record begins with '>' "
+                raise InputError(message + "as the first character of a line")
             continue
         if name is not None:
             yield Row(name, "".join(pieces), label, "", "", where)
