@@ -107,9 +107,12 @@ def test_other_commands(tmp_path, capsys):
     lines = [f"{name},{text},{number % 2}" for number, (name, text) in enumerate(texts.items())]
     (tmp_path / "lab.csv").write_text("\n".join(["name,sequence,label", *lines]) + "\n")
     assert run("evaluate", model, tmp_path / "lab.csv", "--json") in (None, 0)
-    found = json.loads(capsys.readouterr().out)["models"][str(model)]["auroc"]["value"]
+    found = json.loads(capsys.readouterr().out)
     scores = bioconv.predict(texts, model=model).values[:, 0]
-    assert found == pytest.approx(np.mean(scores[1::2, None] > scores[None, ::2]))
+    figures = {name: one["value"] for name, one in found["models"][str(model)].items()}
+    assert figures["auroc"] == pytest.approx(np.mean(scores[1::2, None] > scores[None, ::2]))
+    assert figures["brier"] == pytest.approx(np.mean((scores - np.arange(12) % 2) ** 2))
+    assert not any("not probabilities" in note for note in found["notes"])
     with pytest.raises(OptionError, match="make a table with `bioconv predict`"):
         run("evaluate", model_path(tmp_path, 2), tmp_path / "lab.csv")
     with pytest.raises(ModelError, match="'recurrent' does not take images"):
