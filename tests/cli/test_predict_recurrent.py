@@ -9,7 +9,7 @@ import pytest
 from bioconv.cli.main import cli
 
 import bioconv
-from bioconv.errors import ModelError, OptionError
+from bioconv.errors import ModelError, OptionError, OutputError
 from bioconv.sequence.recurrent.positions import predict_positions
 from tests.sequence.recurrent.recurrent_models import model_path, random_texts
 
@@ -85,6 +85,7 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
         (["--model", window, "--threshold", "0.1"], "are for --per-position"),
         (["--model", window, "--per-position", "x", "-o", "y"], "leave out -o and --format"),
         (["--model", window, "--per-position", ""], "the prefix is empty"),
+        (["--model", window, "--per-position", f"{tmp_path}/"], "add a name behind the folder"),
         (["--model", window, "--model", letters, "--per-position", "x"], "one --model at a time"),
         (["--model", letters], "use --per-position"),
         (["--model", letters, "--per-position", "x", "--strand", "-"], "reads records as they are given"),
@@ -94,6 +95,12 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
     (tmp_path / "x.yes.plus.bedGraph").write_text(">a\nACGT\n")
     with pytest.raises(OptionError, match="is one of the inputs"):
         run("predict", tmp_path / "x.yes.plus.bedGraph", "--model", window, "--per-position", tmp_path / "x")
+
+
+def test_a_folder_that_is_not_there_is_missed_before_anything_is_read(tmp_path):
+    model = model_path(tmp_path, window=12)
+    with pytest.raises(OutputError, match="there is no folder .*none; make it"):
+        run("predict", tmp_path / "none.fa", "--model", model, "--per-position", tmp_path / "none" / "x")
 
 
 def test_other_commands(tmp_path, capsys):
