@@ -123,10 +123,22 @@ def read_table(path: str | Path) -> Table:
     InputError
         If the file cannot be read, has no header, or a row has too few or too many cells: names file and line.
     """
-    source = "stdin" if str(path) == "-" else str(path)
-    text = _decode(read_bytes(path), source)
+    return parse_table(read_bytes(path), "stdin" if str(path) == "-" else str(path))
+
+
+def parse_table(data: bytes, source: str) -> Table:
+    """Return the table that a file's bytes are, as `read_table` does; `source` is what messages call the file.
+
+    Raises
+    ------
+    InputError
+        If there is no header, or a row has too few or too many cells.
+    """
+    text = _decode(data, source)
     header, begin, skipped = _header(text, source)
     separator = next((one for one in _SEPARATORS if one in header), ",")
+    # The csv module's own limit, of all its readers, is 131,072 letters of a cell: fewer than sequences have.
+    csv.field_size_limit(max(csv.field_size_limit(), LARGEST))
     reader = csv.reader(io.StringIO(text[begin:], newline=""), delimiter=separator, strict=True)
     rows, lines = [], []
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from bioconv.cli.options import log_options
+from bioconv.cli.options import check_paths, log_options
 
 
 @click.command(name="info")
@@ -62,6 +62,7 @@ def _readable(value: object) -> str:
 def _inspect(path: Path, split: str | None, output: str | None, as_json: bool) -> None:
     from bioconv.datasets.inspection import inspect_folder
 
+    check_paths((str(path), split), {"-o": output})
     found = inspect_folder(path, split=split)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else found.to_text())
     if output:

@@ -51,13 +51,14 @@ def command(context: click.Context, /, model_data: tuple[str, ...], max_failures
 def _evaluate_scores(form: str, model_data: tuple[str, ...], given: dict[str, Any], request: Any) -> None:
     from bioconv.cli.evaluate_scores import evaluate_predictions, table_predictions, wanted_of
 
+    calibrated = None
     if form == "model":
-        from bioconv.cli.evaluate_models import model_predictions
+        from bioconv.cli.evaluate_models import are_probabilities, model_predictions
 
+        calibrated = are_probabilities(model_data[:-1])
         inputs, predictions = model_predictions(model_data[:-1], model_data[-1], given["negatives"])
     else:
         inputs, predictions = table_predictions(given["scores"], given["labels"], given["columns"])
-    calibrated = False if form == "model" else None
     evaluate_predictions(inputs, predictions, request, wanted=wanted_of(given), calibrated=calibrated)
 
 

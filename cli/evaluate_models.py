@@ -39,6 +39,15 @@ def model_predictions(models: tuple[str, ...], data: str, negatives: str | None)
     return facts, Predictions(known.names, scores, labels, None, data, [0] * len(labels))
 
 
+def are_probabilities(models: tuple[str, ...]) -> dict[str, bool]:
+    """Return of each model whether its scores are probabilities, as those of recurrent models are."""
+    from bioconv.models import RECURRENT
+    from bioconv.models.model_file import architecture_of
+    from bioconv.zoo import resolve
+
+    return {model: architecture_of(resolve(model)) in RECURRENT for model in models}
+
+
 def _model_scores(model: str, data: LabelledSequences) -> Floats:
     """Return a model's score of each sequence: whole, as `predict` gives it."""
     import numpy as np

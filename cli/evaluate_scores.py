@@ -58,7 +58,12 @@ def table_predictions(scores: str, labels: str, columns: tuple[str, ...]) -> tup
 
 
 def evaluate_predictions(
-    inputs: Figures, predictions: Predictions, request: Request, *, wanted: Wanted, calibrated: bool | None = None
+    inputs: Figures,
+    predictions: Predictions,
+    request: Request,
+    *,
+    wanted: Wanted,
+    calibrated: dict[str, bool] | None = None,
 ) -> None:
     """Judge the scores as their labels allow, and write the result."""
     from bioconv.report.tables import figures_table
@@ -78,7 +83,7 @@ def evaluate_predictions(
 
 
 def _binary(
-    predictions: Predictions, request: Request, settings: Settings, wanted: Wanted, calibrated: bool | None
+    predictions: Predictions, request: Request, settings: Settings, wanted: Wanted, calibrated: dict[str, bool] | None
 ) -> tuple[Figures, Settings]:
     """Return all figures of labels 0 and 1, and the settings with the thresholds chosen; draw the curves."""
     from bioconv.evaluation.binary_summary import summarise_binary

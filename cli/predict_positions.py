@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from bioconv import runtime
-from bioconv.errors import InputError, OptionError
+from bioconv.errors import InputError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from bioconv.cli.options import Failures
@@ -50,6 +51,8 @@ def check_choices(*, strand: str | None, threshold: float | None, per_position: 
     Raises
     ------
     OptionError
+    OutputError
+        If files cannot be written where the prefix says: better now than when all is read.
     """
     message = ""
     if per_position is None and (strand or threshold is not None):
@@ -58,8 +61,13 @@ def check_choices(*, strand: str | None, threshold: float | None, per_position: 
         message = "--per-position writes files of its own in place of the table: leave out -o and --format"
     elif per_position == "":
         message = "--per-position: the prefix is empty"
+    elif per_position is not None and per_position.endswith("/"):
+        message = f"--per-position {per_position}: names of files begin with the prefix; add a name behind the folder"
     if message:
         raise OptionError(message)
+    if per_position is not None and not Path(per_position).parent.is_dir():
+        message = f"--per-position {per_position}: there is no folder {Path(per_position).parent}; make it"
+        raise OutputError(message)
 
 
 def write_positions(

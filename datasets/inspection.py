@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from bioconv.datasets.inspection_images import ImageReader, SeenImages, pair_by_name
 from bioconv.datasets.inspection_sequences import SeenSequences, SequenceReader
-from bioconv.datasets.listing import GROUPS, IMAGES, Listing, is_fasta
+from bioconv.datasets.listing import GROUPS, IMAGES, Listing
 from bioconv.datasets.splitting import find_leaks
 
 from bioconv.errors import BioconvError, InputError
@@ -21,7 +21,7 @@ from bioconv.images.copies import copies
 from bioconv.images.finding import Found, find_images
 from bioconv.images.formats import image_stem, image_suffix
 from bioconv.manifest import file_hash
-from bioconv.sequence.labelled import NAMES, SEQUENCES
+from bioconv.sequence.labelled import NAMES, SEQUENCES, is_fasta
 from bioconv.tables import Table, read_table
 from bioconv.training.splits import Split, read_split
 from bioconv.version import __version__

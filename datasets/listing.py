@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,7 @@ from bioconv.images.copies import thumbnail_of
 from bioconv.images.finding import find_images
 from bioconv.images.formats import image_stem
 from bioconv.images.reader import ImagePath, open_image
-from bioconv.sequence.fasta import open_bytes
-from bioconv.sequence.labelled import NAMES, SEQUENCES
+from bioconv.sequence.labelled import NAMES, SEQUENCES, is_fasta
 from bioconv.sequence.letters import Identity, fasta_letters, letters_fingerprint
 from bioconv.tables import Table, read_table
 
@@ -178,15 +176,6 @@ def _of_table(table: Table, folder: Path) -> Listing:
         message = f"{table.source}: the header has {', '.join(table.columns)}; expected sequence, image or name"
         raise InputError(message)
     return Listing(table.source, names, columns)
-
-
-def is_fasta(path: Path) -> bool:
-    """Say whether a file, plain or gzip, begins as FASTA does."""
-    with open_bytes(path) as stream:
-        try:
-            return stream.read(4).removeprefix(b"\xef\xbb\xbf").startswith(b">")
-        except (OSError, EOFError, zlib.error):  # the table's reader says what is wrong with it
-            return False
 
 
 def _some(names: Sequence[str]) -> str:

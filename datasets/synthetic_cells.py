@@ -141,6 +141,8 @@ def _placed(
     y, x = np.ogrid[: labels.shape[0], : labels.shape[1]]
     for _ in range(_TRIES):
         own = radius * rng.uniform(0.75, 1.25)
+        if 2 * own > min(labels.shape):
+            continue
         centre = rng.uniform(own, np.array(labels.shape) - own)
         if centres and rng.random() < _TOUCHING:
             row, column, near = centres[int(rng.integers(len(centres)))]

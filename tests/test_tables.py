@@ -42,6 +42,13 @@ def test_numbers_and_find(tmp_path):
     assert len(table) == 2
 
 
+def test_cells_may_be_long(tmp_path):
+    letters = "ACGT" * 100_000
+    assert read_table(written(tmp_path, f"name,sequence\na,{letters}\n")).cells == (["a"], [letters])
+    with pytest.raises(InputError, match="expected a table with quotes in pairs"):
+        read_table(written(tmp_path, f'name,sequence\na,"{letters}\n'))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

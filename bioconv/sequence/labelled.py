@@ -67,7 +67,7 @@ def read_labelled(path: str | Path) -> LabelledSequences:
     >>> data.names, data.codes.tolist(), data.labels.tolist()
     (['a', 'b'], [[0, 1, 2, 3], [3, 3, 4, 0]], [1.0, 0.0])
     """
-    return _read_fasta(path) if _is_fasta(path) else _from_table(read_table(path))
+    return _read_fasta(path) if is_fasta(path) else _from_table(read_table(path))
 
 
 def read_two_classes(positives: str | Path, negatives: str | Path) -> LabelledSequences:
@@ -100,8 +100,14 @@ def by_length(codes: Codes) -> list[tuple[NDArray[np.int64], NDArray[np.uint8]]]
     return [(group, np.stack([codes[index] for index in group])) for group in groups]
 
 
-def _is_fasta(path: str | Path) -> bool:
-    """Say whether the first letter is `>`; what was looked at can still be read."""
+def is_fasta(path: str | Path) -> bool:
+    """Say whether a file's first letter (plain or gzip; `-`: stdin) is `>`; what was looked at can still be read.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
     if str(path) != "-" and Path(path).exists() and not Path(path).is_file():
         message = f"{path} is not a file; give a file, or - and pipe into stdin"
         raise InputError(message)

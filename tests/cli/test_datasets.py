@@ -69,6 +69,15 @@ def test_info() -> None:
     assert [one["name"] for one in json.loads(datasets("info", "motifs", "--json")[0])][:2] == ["jaspar", "hocomoco"]
 
 
+def test_info_does_not_write_over_what_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    (tmp_path / "s.tsv").write_text("name\tpart\na\ttrain\n")
+    for name in ("a.fa", "s.tsv"):
+        err = datasets("info", tmp_path / "a.fa", "--split", tmp_path / "s.tsv", "-o", tmp_path / name, status=1)[1]
+        assert f"{name} is one of the inputs" in err
+    assert (tmp_path / "a.fa").read_text() == ">a\nACGT\n"
+
+
 def test_info_on_nothing() -> None:
     assert datasets("info", "drvie", status=1)[1].startswith("error: no data set is called 'drvie'; near: drive")
     assert "folder of your own" in datasets("info", "drive", "-o", "x.html", status=1)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 
@@ -36,6 +37,20 @@ def run(*words, check=0):
         raise result.exception
     assert result.exit_code == check, result.output + repr(result.exception)
     return result
+
+
+@pytest.mark.parametrize("form", ["table", "fasta", "gzip"])
+def test_stdin(table, tmp_path, form):
+    path = table
+    if form != "table":
+        rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+        text = "".join(f">{row[0]}\n{row[1]}\n" for row in rows).encode()
+        path = tmp_path / "s.fa"
+        path.write_bytes(gzip.compress(text) if form == "gzip" else text)
+    program = [sys.executable, "-m", "bioconv", "datasets", "split", "-", "--quiet"]
+    piped = subprocess.run(program, input=path.read_bytes(), capture_output=True, check=False)
+    assert piped.stderr == b""
+    assert piped.stdout.decode() == run(path, "--quiet").stdout
 
 
 def test_a_split_is_written_to_stdout_or_a_file(table, tmp_path):

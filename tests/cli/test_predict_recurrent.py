@@ -9,7 +9,7 @@ import pytest
 from bioconv.cli.main import cli
 
 import bioconv
-from bioconv.errors import ModelError, OptionError
+from bioconv.errors import ModelError, OptionError, OutputError
 from bioconv.sequence.recurrent.positions import predict_positions
 from tests.sequence.recurrent.recurrent_models import model_path, random_texts
 
@@ -85,6 +85,7 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
         (["--model", window, "--threshold", "0.1"], "are for --per-position"),
         (["--model", window, "--per-position", "x", "-o", "y"], "leave out -o and --format"),
         (["--model", window, "--per-position", ""], "the prefix is empty"),
+        (["--model", window, "--per-position", f"{tmp_path}/"], "add a name behind the folder"),
         (["--model", window, "--model", letters, "--per-position", "x"], "one --model at a time"),
         (["--model", letters], "use --per-position"),
         (["--model", letters, "--per-position", "x", "--strand", "-"], "reads records as they are given"),
@@ -94,6 +95,12 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
     (tmp_path / "x.yes.plus.bedGraph").write_text(">a\nACGT\n")
     with pytest.raises(OptionError, match="is one of the inputs"):
         run("predict", tmp_path / "x.yes.plus.bedGraph", "--model", window, "--per-position", tmp_path / "x")
+
+
+def test_a_folder_that_is_not_there_is_missed_before_anything_is_read(tmp_path):
+    model = model_path(tmp_path, window=12)
+    with pytest.raises(OutputError, match="there is no folder .*none; make it"):
+        run("predict", tmp_path / "none.fa", "--model", model, "--per-position", tmp_path / "none" / "x")
 
 
 def test_other_commands(tmp_path, capsys):
@@ -107,9 +114,12 @@ def test_other_commands(tmp_path, capsys):
     lines = [f"{name},{text},{number % 2}" for number, (name, text) in enumerate(texts.items())]
     (tmp_path / "lab.csv").write_text("\n".join(["name,sequence,label", *lines]) + "\n")
     assert run("evaluate", model, tmp_path / "lab.csv", "--json") in (None, 0)
-    found = json.loads(capsys.readouterr().out)["models"][str(model)]["auroc"]["value"]
+    found = json.loads(capsys.readouterr().out)
     scores = bioconv.predict(texts, model=model).values[:, 0]
-    assert found == pytest.approx(np.mean(scores[1::2, None] > scores[None, ::2]))
+    figures = {name: one["value"] for name, one in found["models"][str(model)].items()}
+    assert figures["auroc"] == pytest.approx(np.mean(scores[1::2, None] > scores[None, ::2]))
+    assert figures["brier"] == pytest.approx(np.mean((scores - np.arange(12) % 2) ** 2))
+    assert not any("not probabilities" in note for note in found["notes"])
     with pytest.raises(OptionError, match="make a table with `bioconv predict`"):
         run("evaluate", model_path(tmp_path, 2), tmp_path / "lab.csv")
     with pytest.raises(ModelError, match="'recurrent' does not take images"):

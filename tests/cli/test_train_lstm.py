@@ -19,6 +19,7 @@ from click.testing import CliRunner
 import bioconv
 from bioconv import runtime
 from bioconv.errors import InputError, ModelError, OptionError
+from bioconv.models.model_file import read_model
 from bioconv.sequence.recurrent.fit import network_like
 from bioconv.sequence.recurrent.model import load_sequence_model
 from tests.sequence.recurrent.drawn_sequences import CONFIG, PLAN, ordered, remembered, write_table
@@ -88,6 +89,16 @@ def test_the_table_of_scores_can_be_evaluated(table, tmp_path):
     right = [max(("first", "none", "second"), key=lambda name: float(row[name])) == row["label"]
              for row in rows_of(scores)]  # fmt: skip
     assert found["models"]["all"]["accuracy"]["value"] == pytest.approx(np.mean(right))
+
+
+def test_a_table_from_stdin(table, tmp_path):
+    words = [str(word) for word in ["-", "-o", tmp_path / "piped.safetensors", *QUICK]]
+    done = CliRunner().invoke(command, words, input=table.read_bytes())
+    assert done.exit_code == 0, done.output
+    run(table, "-o", tmp_path / "named.safetensors", *QUICK)
+    tensors = [read_model(tmp_path / f"{name}.safetensors").tensors for name in ("piped", "named")]
+    for key, value in tensors[1].items():
+        np.testing.assert_array_equal(tensors[0][key], value)
 
 
 def test_the_function_trains_the_same(table, tmp_path):

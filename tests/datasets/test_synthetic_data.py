@@ -173,6 +173,8 @@ def test_some_nuclei_touch():
 def test_no_room():
     with pytest.raises(OptionError, match=r"no room for 500 nuclei .* only for \d+"):
         synthetic_cells(0, shape=(64, 64), nuclei=500)
+    with pytest.raises(OptionError, match=r"no room for 5 nuclei of radius 30 in 32 x 32 pixels, only for 0"):
+        synthetic_cells(0, shape=(32, 32), nuclei=5, radius=30)
 
 
 def test_made_cells_are_read_by_the_trainer_and_counted(tmp_path):

@@ -19,7 +19,7 @@ from bioconv.models.recurrent import Recurrent, RecurrentConfig
 from bioconv.sequence.alphabets import DNA
 from bioconv.sequence.recurrent.data import SequenceData, data_hash
 from bioconv.sequence.recurrent.inference import logits_of
-from bioconv.sequence.recurrent.model import SequenceModel, to_model_file
+from bioconv.sequence.recurrent.model import SequenceModel, check_model, to_model_file
 from bioconv.sequence.recurrent.recipe import DEFAULTS
 from bioconv.sequence.recurrent.samples import SequenceSamples
 from bioconv.sequence.recurrent.scoring import (
@@ -146,7 +146,7 @@ def train_recurrent(
     InputError
         If the split does not fit the data, or a group or a sequence is in two parts.
     ModelError
-        If the model to start from does not fit.
+        If the model to start from does not fit, or the model could not be kept (a feature outside the window, say).
     OptionError
         If the plan does not fit the data.
     TrainingError, TrainingInterrupted
@@ -157,6 +157,11 @@ def train_recurrent(
     check_split(split, groups=dict(zip(data.names, data.groups, strict=True)))
     parts = parts_of(data, split)
     network, unmatched = _begin(network_config, plan, data)
+    model = SequenceModel(
+        plan.name, network, data.alphabet, data.classes, window=_window(parts["train"]), features=plan.features,
+        background=plan.background,
+    )  # fmt: skip
+    check_model(model)  # what cannot be kept is not worth training
     loss, config = _loss(parts["train"], plan.config)
     trainer = Trainer(
         network,
@@ -174,10 +179,7 @@ def train_recurrent(
     network = network.to("cpu")
     temperature, why = temperature_of(scores["dev"])
     metrics = {part: summarise(own) for part, own in scores.items()}
-    model = SequenceModel(
-        plan.name, network, data.alphabet, data.classes, temperature, _window(parts["train"]), plan.features,
-        plan.background, _facts(data, plan, split, metrics),
-    )  # fmt: skip
+    model = replace(model, temperature=temperature, facts=_facts(data, plan, split, metrics))
     notes = [*([f"{why[:1].upper()}{why[1:]}."] if why else []), *_missing(scores)]
     return RecurrentRun(to_model_file(model), network, split, metrics, scores, run, temperature, unmatched, notes)
 

@@ -115,7 +115,7 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> Sequence
         background=about["background"],
         facts={key: value for key, value in file.metadata.items() if key not in ("name", "labels", "recurrent")},
     )
-    _check(model)
+    check_model(model)
     return model
 
 
@@ -127,7 +127,7 @@ def to_model_file(model: SequenceModel) -> ModelFile:
     ModelError
         If its parts do not fit each other.
     """
-    _check(model)
+    check_model(model)
     about = {
         "alphabet": model.alphabet.name,
         "temperature": float(model.temperature),
@@ -150,8 +150,14 @@ def _is_name(text: Any) -> bool:
     return isinstance(text, str) and bool(text) and text.isprintable()
 
 
-def _check(model: SequenceModel) -> None:
-    """Refuse a model whose parts do not fit each other."""
+def check_model(model: SequenceModel) -> None:
+    """Refuse a model that could not be kept in a file.
+
+    Raises
+    ------
+    ModelError
+        If its parts do not fit each other.
+    """
     config, message = model.network.config, ""
     labels = _labels(list(model.labels))
     warm = type(model.temperature) in (int, float) and math.isfinite(model.temperature) and model.temperature > 0

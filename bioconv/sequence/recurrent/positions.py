@@ -15,6 +15,7 @@ from bioconv.errors import OptionError
 from bioconv.sequence.fasta import FastaReader, Record
 from bioconv.sequence.protein_records import ProteinReader
 from bioconv.sequence.records import Batch, Piece, whole_records
+from bioconv.sequence.recurrent.grouping import reverse_complement
 from bioconv.sequence.recurrent.inference import LongSequence, logits_of, window_logits
 from bioconv.sequence.recurrent.model import SequenceModel, load_sequence_model
 from bioconv.sequence.recurrent.predictor import SpooledCodes, probabilities
@@ -22,7 +23,6 @@ from bioconv.zoo import resolve
 
 Codes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
 _STRETCH = 1 << 14  # windows whose probabilities are held at once
 STRANDS = {"both": ("+", "-"), "+": ("+",), "-": ("-",)}
 
@@ -163,7 +163,7 @@ class PositionRun:
         if len(codes) < self.window:
             return
         for strand in self.strands:
-            letters = _COMPLEMENT[codes[::-1]] if strand == "-" else codes
+            letters = reverse_complement(codes) if strand == "-" else codes
             windows = np.lib.stride_tricks.sliding_window_view(letters, self.window)
             logits = window_logits(self._network, windows[::-1] if strand == "-" else windows)
             yield PositionBlock(record, strand, begin, probabilities(self.model, logits), last)

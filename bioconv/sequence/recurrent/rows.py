@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bioconv.errors import InputError, OptionError
 from bioconv.sequence.labelled import NAMES, SEQUENCES
-from bioconv.tables import Table, read_bytes, read_table
+from bioconv.tables import Table, parse_table, read_bytes
 
 LABEL, LABELS, GROUP, SPLIT = "label", "labels", "group", "split"
 
@@ -64,7 +64,7 @@ def read_rows(paths: Sequence[Path], labels: Sequence[str] = ()) -> tuple[list[R
                 f"labels {', '.join(labels)} were given for FASTA files, but {paths[0]} is a table; leave them out"
             )
             raise OptionError(message)
-        return _of_table(read_table(paths[0]))
+        return _of_table(parse_table(contents[0], "stdin" if str(paths[0]) == "-" else str(paths[0])))
     if not all(records):
         odd = paths[records.index(False)]
         message = f"{odd} is no FASTA file; give one table, or several FASTA files with a class each"
@@ -107,6 +107,9 @@ def _of_fasta(path: Path, content: bytes, label: str) -> Iterator[Row]:
     for number, line in enumerate([*lines, ">"], 1):
         if not line.startswith(">"):
             pieces.append("".join(line.split()))
+            if name is None and pieces[-1]:
+                message = f"{path}, line {number}: {line[:40]!r} is before the first record; a record begins with '>' "
+                raise InputError(message + "as the first character of a line")
             continue
         if name is not None:
             yield Row(name, "".join(pieces), label, "", "", where)

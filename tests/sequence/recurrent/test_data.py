@@ -69,6 +69,13 @@ def test_fasta_files(write, tmp_path):
     assert read_data([one, two], Reading(labels=("yes", "no"))).classes == ("no", "yes")
 
 
+def test_a_record_that_begins_in_the_middle_of_a_line_is_not_lost(write):
+    one, two = write("\n >a\nACG\n>b\nTTTT\n", "one.fa"), write("\n \n>c\nACGT\n", "two.fa")
+    with pytest.raises(InputError, match=r"one\.fa, line 2: ' >a' is before the first record"):
+        read_data([one, two])
+    assert read_data([write("\n\n>a\nACG\n>b\nTTTT\n", "one.fa"), two]).names == ("a", "b", "c")
+
+
 def test_labels_of_letters(write):
     data = read_data(
         [write(letters_table("a MKVLAW hhe_??", "b WYYE _e_e"))],

@@ -13,6 +13,7 @@ from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.models.model_file import write_model
 from bioconv.models.recurrent import RecurrentConfig
 from bioconv.sequence.alphabets import PROTEIN
+from bioconv.sequence.recurrent.data import SequenceData
 from bioconv.sequence.recurrent.fit import network_like, train_recurrent
 from bioconv.sequence.recurrent.model import load_sequence_model
 from bioconv.sequence.recurrent.splitting import make_recurrent_split
@@ -151,6 +152,25 @@ def test_more_plans_that_do_not_fit(data):
         train_recurrent(replace(data, alphabet=PROTEIN), replace(PLAN, reverse_complement=True))
     with pytest.raises(OptionError, match="loss is 'mse'; sequences have classes"):
         replace(PLAN, config=replace(CONFIG, loss="mse"))
+
+
+@pytest.mark.parametrize(
+    ("classes", "features", "said"),
+    [
+        (("a\tb", "c"), {}, "labels are .* without tabs"),
+        (("a", "b"), {"a": {"type": "promoter", "offset": 20}}, "letters 20 to 21, is not inside the window of 20"),
+        (("a", "b"), {"a": {"type": "pro\tmoter", "offset": 2}}, "expected label to type"),
+    ],
+)
+def test_what_could_not_be_kept_is_not_trained(tmp_path, classes, features, said):
+    rng = np.random.default_rng(0)
+    codes = tuple(rng.integers(0, 4, 20).astype(np.uint8) for _ in range(40))
+    names = tuple(f"s{number}" for number in range(40))
+    targets = tuple(np.array([number % 2]) for number in range(40))
+    data = SequenceData(names, codes, targets, names, ("",) * 40, classes)
+    with pytest.raises(ModelError, match=said):
+        train_recurrent(data, replace(PLAN, features=features), folder=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_split_that_divides_a_group_is_refused(data):
