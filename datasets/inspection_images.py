@@ -63,7 +63,7 @@ class SeenImages:
     formats, sizes, depths, channels, spacings, folders
         Value to number of images.
     low, high
-        Lowest and highest finite value of any pixel that was looked at: those of the middle planes; None: there is none.
+        Lowest and highest finite value of the pixels looked at, those of the middle planes; None: there is none.
     """
 
     count: int

@@ -99,7 +99,7 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
 
 def test_a_folder_that_is_not_there_is_missed_before_anything_is_read(tmp_path):
     model = model_path(tmp_path, window=12)
-    with pytest.raises(OutputError, match="there is no folder .*none; make it"):
+    with pytest.raises(OutputError, match=r"there is no folder .*none; make it"):
         run("predict", tmp_path / "none.fa", "--model", model, "--per-position", tmp_path / "none" / "x")
 
 
