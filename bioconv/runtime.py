@@ -90,7 +90,7 @@ def set_torch_threads(requested: int | None = None) -> None:
     import torch
 
     beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(thread_count(requested) if requested else max(1, thread_count() // beside))
+    torch.set_num_threads(max(1, thread_count() // beside) if requested is None else thread_count(requested))
 
 
 def device_name(name: str = "auto") -> str:

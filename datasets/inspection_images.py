@@ -63,7 +63,7 @@ class SeenImages:
     formats, sizes, depths, channels, spacings, folders
         Value to number of images.
     low, high
-        Lowest and highest value of any pixel that was looked at: those of the middle planes.
+        Lowest and highest finite value of the pixels looked at, those of the middle planes; None: there is none.
     """
 
     count: int
@@ -121,7 +121,7 @@ class ImageReader:
         if not self.images and not self.masks:
             return None
         counts = {name: dict(own.most_common()) for name, own in self._counts.items()}
-        low, high = self._range if self.images else (None, None)
+        low, high = self._range if np.isfinite(self._range).all() else (None, None)
         return SeenImages(count=len(self.images), low=low, high=high, masks=self._seen_masks(paired), **counts)
 
     def _look(self, each: Found) -> None:
@@ -137,7 +137,8 @@ class ImageReader:
             return
         self.thumbnails.append(own)
         self.images.append(each)
-        self._range = [min(self._range[0], float(np.nanmin(sample))), max(self._range[1], float(np.nanmax(sample)))]
+        if (known := sample[np.isfinite(sample)]).size:
+            self._range = [min(self._range[0], float(known.min())), max(self._range[1], float(known.max()))]
         self.warnings += [(each.name, text) for text in info.warnings]
         for name, value in _facts(each, info).items():
             self._counts[name][value] += 1

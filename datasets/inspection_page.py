@@ -79,7 +79,7 @@ def _counts(found: Inspection) -> dict[str, object]:
 
 def _image_counts(images: SeenImages) -> dict[str, object]:
     said: dict[str, object] = {"images": images.count}
-    if images.count:
+    if images.low is not None:
         said["values"] = f"{images.low:g} to {images.high:g}"
     if masks := images.masks:
         fewest, median, most = masks.values
@@ -168,7 +168,7 @@ def _picture(source: ImageSource, labels: NDArray[Any] | None) -> NDArray[np.uin
     def read(rows: slice) -> NDArray[Any]:
         place = {axis: slice(size // 2, size // 2 + 1) for axis, size in sizes.items() if axis in "TZ"} | {"Y": rows}
         block = source.read(tuple(place.get(axis, slice(0, size)) for axis, size in sizes.items()))
-        return np.nan_to_num(block.reshape(-1, *block.shape[-2:]))
+        return np.nan_to_num(block.reshape(-1, *block.shape[-2:]), posinf=0, neginf=0)
 
     step = max(1, shape[0] // _SAMPLED)
     sample = np.concatenate([read(slice(row, row + 1)) for row in range(0, shape[0], step)], axis=1)

@@ -53,8 +53,9 @@ def counts(values: Mapping[str, int]) -> str:
 def _image_lines(images: SeenImages) -> list[str]:
     lines = []
     if images.count:
+        values = "no finite value" if images.low is None else f"values {images.low:g} to {images.high:g}"
         lines = [
-            f"images: {images.count} ({counts(images.formats)}), values {images.low:g} to {images.high:g}",
+            f"images: {images.count} ({counts(images.formats)}), {values}",
             f"  sizes: {counts(images.sizes)}",
             f"  depth: {counts(images.depths)}; channels: {counts(images.channels)}",
             f"  spacing: {counts(images.spacings)}",

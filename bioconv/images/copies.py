@@ -22,9 +22,10 @@ Thumbnails = NDArray[np.float32]
 def thumbnail(pixels: NDArray[np.floating]) -> Thumbnails:
     """Return an image's mean over a grid of 32 x 32, less its mean and of length 1: (1024,).
 
-    Their product is the correlation of two images: blind to brightness, contrast, size and compression.
+    Their product is the correlation of two images: blind to brightness, contrast, size and compression. Pixels that are
+    no numbers, or infinite, count as 0.
     """
-    return _centred(resize(pixels, (SIDE, SIDE)))
+    return _centred(resize(_finite(pixels), (SIDE, SIDE)))
 
 
 def thumbnail_of(source: ImageSource) -> Thumbnails:
@@ -45,7 +46,7 @@ def thumbnail_of(source: ImageSource) -> Thumbnails:
         window = middle | {"Y": slice(start, min(start + strip, rows))}
         block = source.read(tuple(window.get(axis, slice(0, size)) for axis, size in sizes.items()))
         grey = block.reshape(-1, *block.shape[-2:]).mean(0, dtype=np.float32)
-        mean += down[:, start : start + len(grey)] @ (across @ grey.T).T
+        mean += down[:, start : start + len(grey)] @ (across @ _finite(grey).T).T
     return _centred(mean)
 
 
@@ -98,6 +99,10 @@ def _low_frequencies(grids: Thumbnails, turned: bool) -> NDArray[np.float64]:
     cosines = dctn(mean.astype(np.float64), axes=(1, 2), norm="ortho")
     low = cosines[:, :8:2, :8:2] if turned else cosines[:, :4, :8:2]
     return np.asarray(low.reshape(len(grids), -1))
+
+
+def _finite(pixels: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(np.nan_to_num(pixels, posinf=0, neginf=0))
 
 
 def _centred(mean: NDArray[np.floating]) -> Thumbnails:

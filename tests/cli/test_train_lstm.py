@@ -180,6 +180,7 @@ def test_resumed(table, tmp_path):
         (["--kmer", "3"], OptionError, "k-mers need learned vectors, give embedding 1 or more"),
         (["--filters", "8"], OptionError, "give both or neither"),
         (["--pooling", "none"], OptionError, "labels are of sequences"),
+        (["--threads", "0"], OptionError, "--threads is 0; give 1 or more"),
         (["--loss", "mse"], OptionError, "loss is 'mse'"),
         (["--labels", "a,b"], OptionError, "leave them out"),
         (["--name", "a\tb"], OptionError, "leave out tabs"),

@@ -203,6 +203,24 @@ def test_the_page_shows_pictures_and_fetches_nothing(found, tmp_path):
     assert "Histogram of records by GC" in text
 
 
+def test_pixels_that_are_no_numbers_stop_nothing(tmp_path):
+    pixels = np.random.default_rng(1).normal(size=(64, 64)).astype(np.float32)
+    pixels[:8], pixels[40, 3] = np.nan, np.inf
+    low, high = pixels[np.isfinite(pixels)].min(), pixels[np.isfinite(pixels)].max()
+    np.save(tmp_path / "none.npy", np.full((40, 40), np.nan, np.float32))
+    empty = inspect_folder(tmp_path)
+    assert (empty.images.low, empty.images.high) == (None, None)
+    assert "no finite value" in empty.to_text()
+    np.save(tmp_path / "one.npy", pixels)
+    np.save(tmp_path / "other.npy", np.ascontiguousarray(pixels[:, ::-1]))
+    found = inspect_folder(tmp_path)
+    assert [pair[:2] for pair in found.near_duplicates] == [("one.npy", "other.npy")]
+    assert (found.images.low, found.images.high) == (low, high)
+    json.dumps([found.to_json(), empty.to_json()], allow_nan=False)
+    found.write_page(tmp_path / "page.html")
+    empty.write_page(tmp_path / "empty.html")
+
+
 def test_nothing_and_no_folder(tmp_path):
     empty = inspect_folder(tmp_path)
     assert empty.files == {}

@@ -157,7 +157,7 @@ def test_more_plans_that_do_not_fit(data):
 @pytest.mark.parametrize(
     ("classes", "features", "said"),
     [
-        (("a\tb", "c"), {}, "labels are .* without tabs"),
+        (("a\tb", "c"), {}, r"labels are .* without tabs"),
         (("a", "b"), {"a": {"type": "promoter", "offset": 20}}, "letters 20 to 21, is not inside the window of 20"),
         (("a", "b"), {"a": {"type": "pro\tmoter", "offset": 2}}, "expected label to type"),
     ],
