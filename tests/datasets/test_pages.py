@@ -52,7 +52,8 @@ def test_every_packaged_model_has_commands_that_parse(name: str) -> None:
         _, family, *words = shlex.split(command)
         train = cli.get_command(None, "train")
         context = train.get_command(None, family).make_context(family, words)
-        data = next(value for value in context.params.values() if str(value).startswith("dataset:"))
+        given = [one for value in context.params.values() for one in (value if isinstance(value, tuple) else [value])]
+        data = next(value for value in given if str(value).startswith("dataset:"))
         source, _, subset = data.removeprefix("dataset:").partition("/")
         assert source in sources()
         assert not sources()[source].accept
