@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ Record = TypeVar("Record", SequenceRecord, ImageRecord)
 
 
 @dataclass(frozen=True)
-class Records(Generic[Record]):
+class Records(ABC, Generic[Record]):
     """A set's records: iterated over as often as wanted, read anew each time.
 
     Parameters
@@ -144,11 +145,13 @@ class Records(Generic[Record]):
             text.detach()
         return target
 
+    @abstractmethod
     def _columns(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Return the columns that a table may have."""
 
+    @abstractmethod
     def _cells(self, target: Path) -> Iterator[dict[str, str]]:
-        raise NotImplementedError
+        """Yield the cells of each record; paths relative to the table."""
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,8 @@ def _warnings(row: Row) -> list[str]:
 def _counts(outcomes: Sequence[Outcome], tables: Tables) -> dict[str, object]:
     failed = sum(one.failed for one in outcomes)
     scored = sum(one.scored is not None for one in outcomes)
-    positive = sum(row["positive"] is True for row in tables.exams)
+    decided = [row["positive"] for row in tables.exams if row["positive"] is not None]
     return {
         "images scored": scored, "listed only": len(outcomes) - scored - failed, "failed": failed,
-        "exams": len(tables.exams), "exams called positive": positive,
+        "exams": len(tables.exams), "exams called positive": sum(map(bool, decided)) if decided else "no threshold",
     }  # fmt: skip

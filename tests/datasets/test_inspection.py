@@ -237,4 +237,6 @@ def test_nothing_and_no_folder(tmp_path):
 def test_no_bytes_stop_it(tmp_path_factory, data, name):
     root = tmp_path_factory.mktemp("fuzz")
     (root / name).write_bytes(data)
-    json.dumps(inspect_folder(root).to_json())
+    found = inspect_folder(root)
+    assert sum(found.files.values()) == 1
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))

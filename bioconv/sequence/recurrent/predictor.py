@@ -96,7 +96,6 @@ class SpooledCodes:
 
 def probabilities(model: SequenceModel, logits: NDArray[np.float32]) -> Floats:
     """Return the calibrated probabilities (..., classes) of logits (..., classes)."""
-    warm = logits.astype(np.float64) / model.temperature
-    powers = np.exp(warm - warm.max(axis=-1, keepdims=True))
-    found: Floats = powers / powers.sum(axis=-1, keepdims=True)
-    return found
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits.astype(np.float64) / model.temperature, axis=-1))

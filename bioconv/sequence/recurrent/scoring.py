@@ -52,9 +52,9 @@ class PartScores:
 
     def probabilities(self, temperature: float = 1.0) -> NDArray[np.float64]:
         """Return softmax(logits / temperature), (U, C)."""
-        scaled = self.logits / temperature
-        raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        from scipy.special import softmax
+
+        return np.asarray(softmax(self.logits / temperature, axis=1))
 
 
 def part_scores(data: SequenceData, logits: Sequence[NDArray[Any]]) -> PartScores:
