@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 CELLS: dict[str, Callable[[int, int], nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-POOLINGS = ("last", "max", "mean", "attention", "none")
+POOLINGS = ("last", "max", "mean", "attention", "centre", "none")
 MOST_TOKENS = 65536
 
 
@@ -47,7 +47,8 @@ class RecurrentConfig:
         Whether each layer also reads from the end to the start.
     pooling
         What the head reads of the states: those at the ends of reading (`last`), their `max` or `mean` over
-        positions, their mean by learned weights (`attention`), or each on its own (`none`: an output per position).
+        positions, their mean by learned weights (`attention`), the one in the middle (`centre`: the mean of two where
+        their number is even; for windows around a site), or each on its own (`none`: an output per position).
     outputs
         Classes.
     dropout
@@ -99,7 +100,7 @@ class RecurrentConfig:
         elif not self.layers and not self.filters:
             message = "layers is 0 with no filters: nothing would be learnt but a head; give filters, or layers"
         elif not self.layers and self.pooling == "last":
-            message = "layers is 0 with pooling 'last': nothing is read in an order; give max, mean, attention or none"
+            message = "layers is 0 with pooling 'last': nothing is read in an order; give another pooling"
         elif self.pool > 1 and self.pooling == "none":
             message = f"pool is {self.pool} with pooling 'none': an output per position needs pool 1"
         if message:
@@ -282,10 +283,11 @@ class Recurrent(nn.Module):
 
     def _pool(self, states: Tensor, steps: Tensor | None, inside: Tensor | None) -> Tensor:
         """Return the pooled states (N, H) of one direction's (T, N, H)."""
-        if self.config.pooling == "last":
-            return (
-                states[-1] if steps is None else states.gather(0, (steps - 1)[None, :, None].expand_as(states[:1]))[0]
-            )
+        if self.config.pooling in ("last", "centre"):
+            ends = torch.full((states.shape[1],), len(states), device=states.device) if steps is None else steps
+            if self.config.pooling == "last":
+                return _at(states, ends - 1)
+            return (_at(states, (ends - 1) // 2) + _at(states, ends // 2)) / 2
         if self.config.pooling == "max":
             return (states if inside is None else states.masked_fill(~inside, -math.inf)).amax(0)
         return states.mean(0) if inside is None or steps is None else (states * inside).sum(0) / steps[:, None]
@@ -342,6 +344,11 @@ def start_cells(layer: nn.Module) -> None:
                 (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
         if isinstance(cell, nn.LSTM):
             cell.get_parameter("bias_ih_l0").detach()[cell.hidden_size : 2 * cell.hidden_size] = 1
+
+
+def _at(states: Tensor, places: Tensor) -> Tensor:
+    """Return each sequence's state (N, H) of (T, N, H) at its place (N,)."""
+    return states.gather(0, places[None, :, None].expand_as(states[:1]))[0]
 
 
 def _inside(steps: int, lengths: Tensor) -> Tensor:

@@ -174,7 +174,7 @@ def test_nothing_to_learn_and_no_order_to_read_are_refused():
             RecurrentConfig(**wrong)
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean", "attention"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "attention", "centre"])
 def test_pooling_against_a_loop(pooling):
     network, codes = build(pooling=pooling), torch.tensor([[0, 1, 2, 3, 1, 4]])
     values = network.vectors(codes, None)
@@ -185,6 +185,8 @@ def test_pooling_against_a_loop(pooling):
         )
         scores = np.exp(np.tanh(states @ first.T + network.attention[0].bias.detach().numpy()) @ second[0])
         pooled = (scores[:, None] * states).sum(0) / scores.sum()
+    elif pooling == "centre":
+        pooled = (states[2] + states[3]) / 2
     else:
         pooled = getattr(states, pooling)(0)
     expected = network.head.weight.detach().numpy() @ pooled + network.head.bias.detach().numpy()
@@ -281,7 +283,7 @@ def test_weights_begin_so_that_what_is_remembered_lasts():
     ("wrong", "said"),
     [
         ({"cell": "elman"}, "cell is 'elman'; expected one of lstm, gru, rnn"),
-        ({"pooling": "min"}, "expected one of last, max, mean, attention, none"),
+        ({"pooling": "min"}, "expected one of last, max, mean, attention, centre, none"),
         ({"outputs": 1}, "outputs is 1; expected 2 or more"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"truncate": -1}, "truncate is -1; expected 0 or more"),

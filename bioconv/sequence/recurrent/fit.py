@@ -205,7 +205,7 @@ def fitted_config(data: SequenceData, plan: RecurrentPlan) -> RecurrentConfig:
         message = f"labels are of letters, so that nothing is pooled: leave out pooling {config.pooling!r}"
         raise OptionError(message)
     if not data.per_position and config.pooling == "none":
-        message = "pooling is 'none', but labels are of sequences: give last, max, mean or attention"
+        message = "pooling is 'none', but labels are of sequences: give another pooling"
         raise OptionError(message)
     pooling = "none" if data.per_position else config.pooling
     try:

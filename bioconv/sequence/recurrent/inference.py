@@ -162,6 +162,7 @@ class LongSequence:
         pooling, units = self._network.config.pooling, self._network.config.hidden
         total: Tensor | None = None
         steps, weight, largest = 0, torch.zeros(()), torch.tensor(-math.inf)
+        last = math.ceil(len(self._codes) / self._network.config.pool) - 1
         for states in self.states():
             rows = states[:, 0]
             if pooling == "last":
@@ -170,6 +171,9 @@ class LongSequence:
                 total = rows.amax(0) if total is None else torch.maximum(total, rows.amax(0))
             elif pooling == "mean":
                 total = rows.double().sum(0) + (0 if total is None else total)
+            elif pooling == "centre":
+                middle = [rows[at - steps] / 2 for at in (last // 2, last - last // 2) if 0 <= at - steps < len(rows)]
+                total = sum(middle, torch.zeros_like(rows[0]) if total is None else total)
             else:  # weights relative to the largest score so far, as all of them must be
                 assert self._network.attention is not None
                 scores = self._network.attention(rows).double()

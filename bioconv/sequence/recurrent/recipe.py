@@ -9,4 +9,4 @@ DEFAULTS = TrainConfig(
     warmup_steps=50, ema=0.99, loss="cross-entropy", monitor="loss",
 )  # fmt: skip
 CELLS = ("lstm", "gru", "rnn")
-POOLINGS = ("last", "max", "mean", "attention", "none")
+POOLINGS = ("last", "max", "mean", "attention", "centre", "none")

@@ -23,7 +23,7 @@ def fasta(texts, width=50):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("pooling", ["last", "max", "mean", "attention"])
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "attention", "centre"])
 def test_probabilities_of_each_record(tmp_path, pooling, monkeypatch):
     """Short records, and ones so long that they come in pieces and are read block by block."""
     monkeypatch.setattr(prediction, "whole_records", lambda chunks: whole_records(chunks, longest=400))
