@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv import runtime
 from bioconv.errors import InputError
 from bioconv.sequence.alphabets import PROTEIN
 from bioconv.sequence.fasta import Record, open_bytes
 from bioconv.sequence.records import Batch
 
 _LETTERS = 1 << 16  # of a batch
+_ENOUGH = 50  # letters, to tell what they are of
+_NUCLEIC = b"ACGTUNacgtun"
 _KNOWN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz*")
 
 
@@ -37,6 +40,7 @@ class ProteinReader:
         self._given = source
         self.source = "sequences" if isinstance(source, Mapping) else "stdin" if str(source) == "-" else str(source)
         self.records = self.bases = self.ambiguous = self.foreign = 0
+        self._nucleic = 0  # letters that a nucleic acid could have
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records in order.
@@ -60,6 +64,8 @@ class ProteinReader:
                 batch, letters = Batch([], []), 0
         if batch.records:
             yield batch
+        if self.bases >= _ENOUGH and self._nucleic == self.bases:
+            runtime.logger.warning("%s: all letters are of nucleic acids, the model reads proteins", self.source)
 
     def _mapped(self, given: Mapping[str, str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         for name, text in given.items():
@@ -90,6 +96,7 @@ class ProteinReader:
         if odd := set(text) - _KNOWN:
             message = f"{self.source}, {where}: {bytes([min(odd)])!r} is not a letter of a protein"
             raise InputError(message)
+        self._nucleic += len(text) - len(text.translate(None, _NUCLEIC))
         return PROTEIN.encode(text)
 
     def _lines(self, path: str | Path) -> Iterator[bytes]:

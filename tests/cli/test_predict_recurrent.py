@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -76,6 +77,22 @@ def test_bad_inputs_leave_nothing(tmp_path, fasta):
         assert len(one) > 1
     assert run("predict", tmp_path / "bad.fa", "--model", model, "--per-position", tmp_path / "none") == 4
     assert not list(tmp_path.glob("none*"))
+
+
+def test_records_of_one_name_are_refused_with_their_input(tmp_path, capsys):
+    """Else their stretches overlap in the track."""
+    model = model_path(tmp_path, window=12)
+    (tmp_path / "a.fa").write_text(">x\n" + "ACGT" * 20 + "\n")
+    (tmp_path / "b.fa").write_text(">y\n" + "ACGT" * 20 + "\n>x\n" + "TTGA" * 20 + "\n")
+    (tmp_path / "c.fa").write_text(">y\n" + "CCGA" * 20 + "\n")
+    files = [tmp_path / f"{name}.fa" for name in "abc"]
+    assert run("predict", *files, "--model", model, "--per-position", tmp_path / "out") == 3
+    assert f"{files[1]}: a record 'x' was there before, in {files[0]}" in capsys.readouterr().err
+    rows = [line.split()[:3] for line in (tmp_path / "out.yes.plus.bedGraph").read_text().splitlines()[1:]]
+    assert {row[0] for row in rows} == {"x", "y"}
+    for name in "xy":
+        ends = [(int(begin), int(end)) for row, begin, end in rows if row == name]
+        assert all(one[1] == two[0] for one, two in pairwise(ends))
 
 
 def test_options_that_do_not_go_together(tmp_path, fasta):

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bioconv.errors import ModelError, OptionError
@@ -226,7 +227,19 @@ def _begin(config: RecurrentConfig, plan: RecurrentPlan, data: SequenceData) -> 
     if theirs != data.alphabet.name:
         message = f"{plan.start} reads {theirs}, the sequences are {data.alphabet.name}; start from another model"
         raise ModelError(message)
-    return network, load_matching(network, file.tensors)
+    return network, load_matching(network, _for_classes(file, data.classes))
+
+
+def _for_classes(file: ModelFile, classes: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return a model's tensors, its head's rows in the order of these classes; without the head if it has others."""
+    theirs = list(file.metadata["labels"])
+    same = sorted(theirs) == sorted(classes)
+    rows = [theirs.index(name) for name in classes] if same else []
+    return {
+        name: tensor[rows] if name.startswith("head.") else tensor
+        for name, tensor in file.tensors.items()
+        if same or not name.startswith("head.")
+    }
 
 
 def _start_file(start: Path) -> ModelFile:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.errors import OptionError
+from bioconv.errors import InputError, OptionError
 from bioconv.outputs import open_output
 from bioconv.sequence.recurrent.model import SequenceModel
 from bioconv.sequence.recurrent.positions import PositionBlock, PositionRun
@@ -106,6 +106,7 @@ class PositionFiles:
         self._features: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
         self._path = Path(f"{prefix}.gff3")
         self._rows: list[tuple[int, int, str, str, float]] = []
+        self._names: dict[str, str] = {}  # of records that have ended, to the input they are of
         self._tracks = [
             _Track(label, strand, placement_of(model, label), column, threshold, _path(prefix, names[column], strand))
             for column, label in enumerate(model.labels)
@@ -128,13 +129,24 @@ class PositionFiles:
         return [*(track.path for track in self._tracks), self._path]
 
     def add(self, block: PositionBlock) -> None:
-        """Take the next block of a record."""
+        """Take the next block of a record.
+
+        Raises
+        ------
+        InputError
+            If there was another record of that name: nothing in a track could tell them apart.
+        """
+        name = block.record.name
+        if name in self._names:
+            message = f"{block.record.source}: a record {name!r} was there before, in {self._names[name]}; tracks and "
+            raise InputError(message + "features are placed by name: rename one, or run it with another prefix")
         mine = [track for track in self._tracks if track.strand == block.strand]
         for track in mine:
             self._rows += track.add(block)
         # Of both strands the one that comes last ends the record.
         if block.last and block.strand == self._tracks[-1].strand:
             self._end(block)
+            self._names[name] = block.record.source
 
     def _end(self, block: PositionBlock) -> None:
         end = block.begin + len(block.values) + max(self._tracks[-1].place.window, 1) - 1
@@ -148,11 +160,12 @@ class PositionFiles:
 
     def mark(self) -> list[int]:
         """Return the place to go back to with `forget_since`."""
-        return [self._features.tell(), *(track.kept.tell() for track in self._tracks)]
+        return [len(self._names), self._features.tell(), *(track.kept.tell() for track in self._tracks)]
 
     def forget_since(self, mark: list[int]) -> None:
         """Drop what was added since a mark."""
-        for stream, place in zip([self._features, *(track.kept for track in self._tracks)], mark, strict=True):
+        self._names = dict(list(self._names.items())[: mark[0]])
+        for stream, place in zip([self._features, *(track.kept for track in self._tracks)], mark[1:], strict=True):
             stream.seek(place)
             stream.truncate()
         self._rows = []

@@ -109,6 +109,17 @@ def test_start_from_a_model(run, data, tmp_path):
     assert not tuned.unmatched.kept
     two = replace(data, classes=("first", "other"), targets=tuple(np.minimum(own, 1) for own in data.targets))
     assert train_recurrent(two, replace(PLAN, start=path)).unmatched.kept == ("head.weight", "head.bias")
+    named = replace(data, classes=tuple(f"{name}2" for name in data.classes))
+    assert train_recurrent(named, replace(PLAN, start=path)).unmatched.kept == ("head.weight", "head.bias")
+    order = [2, 0, 1]
+    turned = replace(
+        data,
+        classes=tuple(data.classes[k] for k in order),
+        targets=tuple(np.argsort(order)[own] for own in data.targets),
+    )
+    still = replace(CONFIG, epochs=1, learning_rate=1e-12, ema=0.0)
+    begun = train_recurrent(turned, replace(PLAN, network=network_like(path), start=path, config=still))
+    torch.testing.assert_close(begun.network.head.weight, run.network.head.weight[order])
     protein = replace(data, alphabet=PROTEIN)
     with pytest.raises(ModelError, match="reads dna, the sequences are protein"):
         train_recurrent(protein, replace(PLAN, start=path))

@@ -192,7 +192,8 @@ def test_what_was_added_since_a_mark_can_be_dropped(tmp_path):
             kept.add(block)
             both.add(block)
         mark = both.mark()
-        for block in list(run.blocks(random_texts([40, 30, 50], seed=1)))[:-1]:
+        others = {f"other {name}": text for name, text in random_texts([40, 30, 50], seed=1).items()}
+        for block in list(run.blocks(others))[:-1]:
             both.add(block)
         both.forget_since(mark)
         kept.write()

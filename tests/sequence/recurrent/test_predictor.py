@@ -74,6 +74,14 @@ def test_unknown_amino_acids_are_told(tmp_path, caplog):
     assert "5 letters are none of the 20 amino acids" in caplog.text
 
 
+def test_dna_given_to_a_model_of_proteins_is_said(tmp_path, caplog):
+    path = model_path(tmp_path, alphabet="protein")
+    for texts, said in (({"a": "ACGT" * 20, "b": "ggca"}, True), ({"a": "ACGT" * 20, "b": "M"}, False)):
+        caplog.clear()
+        bioconv.predict(texts, model=path)
+        assert ("all letters are of nucleic acids" in caplog.text) == said
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
