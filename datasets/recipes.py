@@ -1,8 +1,14 @@
-"""How the models of the package are trained again: one command line each, from data by name."""
+"""How the models of the package are trained again: the trainings of each, in their order, from data by name."""
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
 from bioconv.datasets import chipseq
+
+from bioconv.errors import ModelError
 
 _NUCLEI = (
     "train segment dataset:dsb2018-bbbc038 -o first.safetensors --kind instances --polarity dark-background "
@@ -31,15 +37,74 @@ _SPLICE_SITES = (
 )
 
 
+@dataclass(frozen=True)
+class Step:
+    """One training of a recipe.
+
+    Parameters
+    ----------
+    words
+        The command, without `bioconv`.
+    output
+        The model file it writes.
+    data
+        What it is trained on: `dataset:NAME` or `dataset:NAME/SUBSET`.
+    """
+
+    words: tuple[str, ...]
+    output: Path
+    data: str
+
+    @property
+    def line(self) -> str:
+        """Return the command as it is typed."""
+        return shlex.join(["bioconv", *self.words])
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the models that have a recipe."""
+    return tuple(_recipes())
+
+
 def commands(model: str) -> tuple[str, ...]:
     """Return the commands, without `bioconv`, that train a model of the package again, in their order.
 
     Raises
     ------
-    KeyError
-        If the package has no such model, or it has no recipe.
+    ModelError
+        If there is no recipe of that name.
     """
-    return _recipes()[model]
+    known = _recipes()
+    if model not in known:
+        message = f"no recipe to train {model!r} again; there is one for each of {', '.join(known)}"
+        raise ModelError(message)
+    return known[model]
+
+
+def steps(model: str, output: str | Path) -> tuple[Step, ...]:
+    """Return the trainings of a model for a file of any name; the models in between lie beside it.
+
+    Raises
+    ------
+    ModelError
+        If there is no recipe of that name.
+
+    Examples
+    --------
+    >>> [str(step.output) for step in steps("nuclei", "mine/again.safetensors")]
+    ['mine/again-first.safetensors', 'mine/again.safetensors']
+    """
+    output, split = Path(output), [shlex.split(command) for command in commands(model)]
+    own = [words[words.index("-o") + 1] for words in split]
+    placed = {name: output.with_name(f"{output.stem}-{name}") for name in own[:-1]} | {own[-1]: output}
+    return tuple(
+        Step(
+            tuple(str(placed.get(word, word)) for word in words),
+            placed[name],
+            next(word for word in words if word.startswith("dataset:")),
+        )
+        for words, name in zip(split, own, strict=True)
+    )
 
 
 def _recipes() -> dict[str, tuple[str, ...]]:
@@ -49,5 +114,6 @@ def _recipes() -> dict[str, tuple[str, ...]]:
             f"-o encode-{subset.replace('_', '-').lower()}.safetensors --ranked --refit --licence Apache-2.0",
         )
         for subset in chipseq.SOURCE.subsets
+        if any(one.name.startswith(f"{subset}_") and "_AC." in one.name for one in chipseq.SOURCE.files)
     }
     return {**binding, "mammo-ddsm": _MAMMO_DDSM, "nuclei": _NUCLEI, "splice-sites": _SPLICE_SITES, "vessels": _VESSELS}
