@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bioconv.datasets.recipes import commands
+from bioconv.datasets.recipes import steps
 from bioconv.datasets.registry import KINDS, Source, module_of, sources
 
 _TEXT = Path(__file__).parent / "introduction.md"
+_DIFFERENCES = (
+    "The same recipe, not the same bytes: the shipped `nuclei` was validated on other images of the training part, and "
+    "for",
+    "`vessels` what lies outside the field of view was not known in the first step, where it is background here.",
+)
 _UNITS = ("bytes", "kB", "MB", "GB")
 
 
@@ -84,14 +89,24 @@ def _retraining() -> str:
     lines = [
         "## Training the package's models again",
         "",
-        "One command line each, from an empty cache; the data are fetched by name. The same recipe, not the same "
-        "bytes: the shipped `nuclei` was validated on other images of the training part, and for `vessels` what lies "
-        "outside the field of view was not known in the first step, where it is background here.",
+        "One command for each, also from an empty cache: it shows the terms of the data and the commands of its recipe, "
+        "fetches the",
+        "data by name and trains. `--resume` goes on with an interrupted run, `--dry-run` prints the commands, `--keep` "
+        "keeps the",
+        "model in between where there are two trainings.",
+        "",
+        "```sh",
+        *(f"bioconv models retrain {name} -o {packaged()[name].file}" for name in packaged()),
+        "```",
+        "",
+        *_DIFFERENCES,
+        "",
+        "The commands that these run, one after the other:",
         "",
         "```sh",
     ]
     for name in packaged():
-        lines.append(" &&\n    ".join(f"bioconv {command}" for command in commands(name)))
+        lines += [step.line for step in steps(name, packaged()[name].file)]
     return "\n".join([*lines, "```"])
 
 
