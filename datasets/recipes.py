@@ -14,7 +14,8 @@ _NUCLEI = (
     "train segment dataset:dsb2018-bbbc038 -o first.safetensors --kind instances --polarity dark-background "
     "--decoder-convolutions 2 --widths 16,32,96,160,192 --per-epoch 4000 --epochs 16 --precision bfloat16 --seed 2",
     "train segment dataset:dsb2018-bbbc038 -o nuclei.safetensors --kind instances --from first.safetensors "
-    "--gamma 0.5 --per-epoch 3000 --epochs 8 --learning-rate 0.0015 --precision bfloat16 --seed 2 --licence CC0-1.0",
+    "--gamma 0.5 --per-epoch 3000 --epochs 8 --learning-rate 0.0015 --precision bfloat16 --seed 2 --licence CC0-1.0 "
+    "--citation 'Caicedo et al. 2019, doi 10.1038/s41592-019-0612-7 (BBBC038v1)'",
 )
 _VESSELS = (
     "train segment dataset:chase-db1 -o first.safetensors --kind binary --class-names background,vessel "
@@ -22,18 +23,25 @@ _VESSELS = (
     "--foreground 0 --loss bce --precision bfloat16",
     "train segment dataset:chase-db1 -o vessels.safetensors --kind binary --class-names background,vessel "
     "--from first.safetensors --patch 192 --per-epoch 2000 --epochs 8 --batch-size 6 --foreground 0.3 --loss dice-ce "
-    "--learning-rate 0.002 --precision bfloat16 --licence CC-BY-4.0",
+    "--learning-rate 0.002 --precision bfloat16 --licence CC-BY-4.0 "
+    "--citation 'Fraz et al. 2012, doi 10.1109/TBME.2012.2205687 (CHASE_DB1, Kingston University)'",
 )
 _MAMMO_DDSM = (
     "train classify dataset:ddsm-cancer-cases-192 -o mammo-ddsm.safetensors --matched --pooling max --size 192,112 "
     "--dropout 0.3 --epochs 60 --batch-size 16 --learning-rate 0.002 --l2 0.02 --ema 0.98 --domain 'film mammograms "
-    "(DDSM, 192 pixels) of women with a proven cancer'",
+    "(DDSM, 192 pixels) of women with a proven cancer' --licence 'research use only; cite DDSM' --citation 'Heath et al. "
+    "2001, The Digital Database for Screening Mammography, Proc. 5th IWDM, 212-218'",
 )
 _SPLICE_SITES = (
     "train lstm dataset:uci-splice-junction -o splice-sites.safetensors --classes N,EI,IE --class-names "
     "EI=donor,IE=acceptor,N=neither --filters 64 --filter-length 9 --dropout 0.4 --epochs 25 --background neither "
     "--feature donor=five_prime_cis_splice_site@30+2 --feature acceptor=three_prime_cis_splice_site@28+2 "
-    "--licence CC-BY-4.0",
+    "--licence CC-BY-4.0 --citation 'Towell, Noordewier & Shavlik 1992, UCI Machine Learning Repository, doi "
+    "10.24432/C5M888'",
+)
+_ENCODE = (
+    "--citation 'Data: ENCODE Project Consortium, Nature 489:57-74 (2012), doi 10.1038/nature11247; prepared by "
+    "Alipanahi, Delong, Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.1038/nbt.3300'"
 )
 
 
@@ -111,7 +119,7 @@ def _recipes() -> dict[str, tuple[str, ...]]:
     binding = {
         f"encode-{subset.replace('_', '-').lower()}": (
             f"train deepbind dataset:{chipseq.SOURCE.name}/{subset} "
-            f"-o encode-{subset.replace('_', '-').lower()}.safetensors --ranked --refit --licence Apache-2.0",
+            f"-o encode-{subset.replace('_', '-').lower()}.safetensors --ranked --refit --licence Apache-2.0 {_ENCODE}",
         )
         for subset in chipseq.SOURCE.subsets
         if any(one.name.startswith(f"{subset}_") and "_AC." in one.name for one in chipseq.SOURCE.files)
