@@ -29,8 +29,8 @@ _VESSELS = (
 _MAMMO_DDSM = (
     "train classify dataset:ddsm-cancer-cases-192 -o mammo-ddsm.safetensors --matched --pooling max --size 192,112 "
     "--dropout 0.3 --epochs 60 --batch-size 16 --learning-rate 0.002 --l2 0.02 --ema 0.98 --domain 'film mammograms "
-    "(DDSM, 192 pixels) of women with a proven cancer' --licence 'research use only; cite DDSM' --citation 'Heath et al. "
-    "2001, The Digital Database for Screening Mammography, Proc. 5th IWDM, 212-218'",
+    "(DDSM, 192 pixels) of women with a proven cancer' --licence 'research use only; cite DDSM' --citation 'Heath et "
+    "al. 2001, The Digital Database for Screening Mammography, Proc. 5th IWDM, 212-218'",
 )
 _SPLICE_SITES = (
     "train lstm dataset:uci-splice-junction -o splice-sites.safetensors --classes N,EI,IE --class-names "
