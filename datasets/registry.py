@@ -194,7 +194,7 @@ def find(name: str) -> tuple[Source, ...]:
     """
     known = sources()
     if not name:
-        message = "the name of the data set is empty; give one of: bioconv datasets list"
+        message = "the name of the data set is empty; give one. See: bioconv datasets list"
         raise InputError(message)
     if name in known:
         return (known[name],)
