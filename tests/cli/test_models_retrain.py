@@ -177,7 +177,9 @@ def recipe_of(file: ModelFile) -> dict[str, Any]:
     return facts | {"recurrent": recurrent, "window": file.metadata.get("window")}
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in {"mammo-ddsm", "vessels"})) for name in SHORT]
+)
 def test_the_recipe_is_that_of_the_model(
     name: str, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
