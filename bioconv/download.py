@@ -145,7 +145,11 @@ def _source(item: RemoteFile) -> Path | str:
         message = f"BIOCONV_DATA_MIRROR is {place!r}; give a folder or an http(s) URL"
         raise DownloadError(message)
     if place:
-        return Path(place).expanduser() / item.set / item.name
+        folder = Path(place).expanduser()
+        if not folder.is_dir():
+            message = f"BIOCONV_DATA_MIRROR is {place!r}, which is no folder, so {item.set}/{item.name} cannot be had; "
+            raise DownloadError(message + "set it to a folder or an http(s) URL, or unset it")
+        return folder / item.set / item.name
     if not item.url:
         message = f"{item.set}/{item.name} has no public address; {_remedy(item)}"
         raise DownloadError(message)

@@ -1,10 +1,16 @@
-"""Unfinished files that a later run goes on with: named by their content, held by one process at a time."""
+"""Unfinished files that a later run goes on with, named by their content, and unfinished folders that it clears away.
+
+Each is held by one process at a time.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import BinaryIO
 
 try:
@@ -55,3 +61,43 @@ def _held(path: Path) -> BinaryIO | None:
         pass
     stream.close()
     return None
+
+
+@contextmanager
+def staging_folder(target: Path) -> Iterator[Path]:
+    """Make an empty folder beside `target` for what is not checked yet; at the end it is gone.
+
+    What killed processes have left of theirs is cleared away; that of running ones is not touched. Beside each folder a
+    file of the same name with the ending `.lock` is held as long as its process lives.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _clear_away(target)
+    staging = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    lock = staging.with_suffix(".lock")
+    with lock.open("xb") as stream:
+        if fcntl:
+            # Waits for one who takes it for a killed process's: the folder comes after.
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            staging.mkdir()
+            yield staging
+        finally:
+            rmtree(staging, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+def _clear_away(target: Path) -> None:
+    """Remove the folders whose process has ended."""
+    for lock in target.parent.glob(f".{target.name}.*.lock") if fcntl else ():
+        try:
+            with lock.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                rmtree(lock.with_suffix(".part"), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+        except OSError:
+            continue

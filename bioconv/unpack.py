@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from gzip import BadGzipFile, GzipFile
 from pathlib import Path
-from shutil import rmtree
 
 from bioconv.download import is_plain, writing
 from bioconv.errors import DownloadError
+from bioconv.part_files import staging_folder
 
 HIGHEST_RATIO = 100  # unpacked to packed; gzip itself can reach a thousand
 SMALLEST_BOUND = 1 << 20  # a few short files may well pack better than that
@@ -41,10 +41,7 @@ def unpack_tar(path: Path, folder: Path, members: Mapping[str, str], *, limit: i
         beyond `limit`, repeats or lacks a listed file or has other content for it; or if `folder` cannot be
         written.
     """
-    staging = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.part")
-    try:
-        with writing(folder):
-            staging.mkdir(parents=True)
+    with _staging(folder) as staging:
         missing = members.keys() - _unpack(path, staging, members, limit)
         if missing:
             message = f"{path} lacks {len(missing)} of {len(members)} files, {min(missing)!r} among them"
@@ -53,8 +50,14 @@ def unpack_tar(path: Path, folder: Path, members: Mapping[str, str], *, limit: i
             for name in members:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (staging / name).replace(folder / name)
-    finally:
-        rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    with ExitStack() as opened:
+        with writing(folder):
+            staging = opened.enter_context(staging_folder(folder))
+        yield staging
 
 
 def _unpack(path: Path, staging: Path, members: Mapping[str, str], limit: int) -> set[str]:

@@ -9,6 +9,9 @@ from typing import Any
 import click
 from bioconv.cli.options import check_paths, log_options
 
+_MARK = b": inspection</title>"  # in the head of every page that this command writes
+_HEAD = 4096
+
 
 @click.command(name="info")
 @click.argument("target", metavar="NAME|FOLDER")
@@ -45,9 +48,13 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
 
 def _text(known: dict[str, Any]) -> str:
     known = dict(known)
-    files, results = known.pop("files"), known.pop("results")
+    files, results, expected = (known.pop(key) for key in ("files", "results", "expected"))
     lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value not in ("", [])]
-    lines.append(f"files: {len(files)}")
+    if expected:
+        looked = ", ".join(f"{one['count']} or more of {one['pattern']}" for one in expected)
+        lines.append(f"files: not fetched by bioconv; a copy is looked through for {looked}")
+    else:
+        lines.append(f"files: {len(files)}")
     for one in results:
         lines.append(f"published: {one['who']}, {one['measure']}: {one['value']} ({one['source']})")
     return "\n".join(lines)
@@ -63,7 +70,24 @@ def _inspect(path: Path, split: str | None, output: str | None, as_json: bool) -
     from bioconv.datasets.inspection import inspect_folder
 
     check_paths((str(path), split), {"-o": output})
+    if output:
+        _check_page(Path(output))
     found = inspect_folder(path, split=split)
     click.echo(json.dumps(found.to_json(), indent=1) if as_json else found.to_text())
     if output:
         found.write_page(output)
+
+
+def _check_page(output: Path) -> None:
+    """Refuse to write over what is no page: it may well be one of the files that are looked at."""
+    from bioconv.errors import OptionError
+
+    if output.suffix.casefold() not in {".html", ".htm"}:
+        message = f"-o {output}: the page is HTML; give a name that ends in .html"
+        raise OptionError(message)
+    if output.is_file():
+        with output.open("rb") as stream:
+            begin = stream.read(_HEAD)
+        if begin and _MARK not in begin:
+            message = f"-o {output} is there and is no page of this command; give another name, or take it away"
+            raise OptionError(message)

@@ -37,6 +37,7 @@ def command(
     from bioconv.datasets.files import check, presence
     from bioconv.datasets.registry import find, sources
 
+    from bioconv.download import cache_folder
     from bioconv.errors import OptionError
 
     if folder and (len(names) != 1 or in_mirror):
@@ -48,7 +49,9 @@ def command(
         known = [source for source in sources().values() if source.files]
         wanted = [one for one in known if ((root / one.place).is_dir() if root else presence(one) != "no")]
     if not wanted:
-        message = "there is no data set to check; see: bioconv datasets get NAME"
+        message = f"there is no data set to check in {root or cache_folder()}; see: bioconv datasets get NAME"
+        if as_json:
+            click.echo("[]")
         raise OptionError(message)
     checks = [check(source, root / source.place if root else folder) for source in wanted]
     click.echo(json.dumps([_facts(one) for one in checks], indent=1) if as_json else "\n".join(map(_text, checks)))
@@ -78,7 +81,11 @@ def _facts(found: Check) -> dict[str, Any]:
 
 
 def _text(found: Check) -> str:
-    by = "" if found.by == "sha256" else " (no sums are known: only names and numbers were looked at)"
+    by = (
+        ""
+        if found.by == "sha256"
+        else " (no sums are known: only names, numbers, formats and sizes of images were looked at)"
+    )
     lines = [f"{found.source.name}: {found.good} of {len(found.files)} as they should be in {found.folder}{by}"]
     bad = [one for one in found.files if one.status != "ok"]
     lines += [f"  {one.status}: {one.name}" + (f" ({one.detail})" if one.detail else "") for one in bad[:_SHOWN]]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from bioconv.cli.models_files import export, import_
 from bioconv.cli.models_look import features, summary
+from bioconv.cli.models_retrain import retrain, retraining
 
 if TYPE_CHECKING:
     from bioconv.zoo import Model, ModelSet
@@ -34,11 +35,12 @@ def _show_log(quiet: bool, verbose: int) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """List, describe, download, look into, import and export models."""
+    """List, describe, download, look into, train again, import and export models."""
 
 
 command.add_command(summary)
 command.add_command(features)
+command.add_command(retrain)
 command.add_command(import_)
 command.add_command(export)
 
@@ -118,7 +120,7 @@ def _model_facts(model: Model) -> dict[str, Any]:
     facts = {key: value for key, value in _described(model).items() if value}
     facts |= {"path": str(location(model)), "installed": installed(model.name)}
     if not model.set:
-        return facts | _file_facts(location(model))
+        return facts | _file_facts(location(model)) | {"retrain": retraining(model.name)}
     if facts["installed"]:
         facts["header"] = _published_header(location(model))
     origin = sets()[model.set]

@@ -33,10 +33,10 @@ SOURCE = Source(
         ),
     ),
     expected=(
-        Expected("mass_case_description_train_set.csv", 1),
-        Expected("mass_case_description_test_set.csv", 1),
-        Expected("calc_case_description_train_set.csv", 1),
-        Expected("calc_case_description_test_set.csv", 1),
-        Expected("*.dcm", 1),
+        Expected("mass_case_description_train_set.csv", 1, holds="pathology"),
+        Expected("mass_case_description_test_set.csv", 1, holds="pathology"),
+        Expected("calc_case_description_train_set.csv", 1, holds="pathology"),
+        Expected("calc_case_description_test_set.csv", 1, holds="pathology"),
+        Expected("*.dcm", 1, holds="DICM"),
     ),
 )

@@ -8,13 +8,13 @@ from bioconv.datasets.files import presence, set_folder
 from bioconv.datasets.registry import Source, module_of
 
 _TEXTS = (
-    "name", "title", "about", "kind", "citation", "doi", "licence", "terms", "weights", "registration", "address",
-    "address_note", "conversion", "split",
+    "name", "title", "about", "kind", "citation", "doi", "citation_note", "licence", "terms", "weights", "registration",
+    "address", "address_note", "sums_note", "conversion", "split",
 )  # fmt: skip
 
 
 def short_facts(source: Source) -> dict[str, Any]:
-    """Return what a list says: name, kind, number and bytes of files, licence, terms to accept, presence, title."""
+    """Return what a list says: what it is, number and bytes of files and how they are verified, terms, presence."""
     return {
         "name": source.name,
         "kind": source.kind,
@@ -22,6 +22,7 @@ def short_facts(source: Source) -> dict[str, Any]:
         "bytes": source.size,
         "licence": source.licence,
         "terms": "registration" if source.registration else "to accept" if source.accept else "",
+        "verified_by": "sha256" if source.files else "names only",
         "installed": presence(source),
         "title": source.title,
     }
@@ -38,6 +39,7 @@ def facts(source: Source) -> dict[str, Any]:
         "installed": presence(source),
         "path": str(set_folder(source)),
         "bytes": source.size,
+        "expected": [vars(one) for one in source.expected],
         "files": [{"name": one.name, "size": one.size, "sha256": one.sha256, "url": one.url} for one in source.files],
     }
     return found

@@ -8,17 +8,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioconv.datasets.registry import Source
+from bioconv.datasets.registry import Expected, Source
 
 from bioconv.download import RemoteFile, cache_folder, cached_path, fetch, is_cached, mirror
-from bioconv.errors import DownloadError, InputError
+from bioconv.errors import BioconvError, DownloadError, InputError
 from bioconv.outputs import open_output
 from bioconv.runtime import logger, progress
+
+_HEAD = 4096  # bytes in which a format shows itself
 
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What became of checking one file: `ok`, `missing`, `wrong size`, `wrong sha256` or `unreadable`."""
+    """What became of checking one file: `ok`, `missing`, `wrong size`, `wrong sha256` or `unreadable`.
+
+    Where no sums are known, of all files of a pattern: `ok`, `missing`, `wrong number` or `wrong content`.
+    """
 
     name: str
     status: str
@@ -154,8 +159,9 @@ def _check_addresses(source: Source, missing: list[RemoteFile]) -> None:
     if away and not mirror():
         where = source.registration or f"The original is at {source.address}"
         how = f" ({source.conversion})" if source.conversion else ""
+        them = f"{away[0].name} has" if len(away) == 1 else f"{len(away)} files, {away[0].name} among them, have"
         message = (
-            f"{source.name}: {len(away)} files, {away[0].name} among them, have no public address in this form{how}. "
+            f"{source.name}: {them} no public address in this form{how}. "
             f"{where}. Set BIOCONV_DATA_MIRROR to a folder or URL that holds {source.place}/, or put them into "
             f"{set_folder(source)}, and run: bioconv datasets verify {source.name}"
         )
@@ -187,9 +193,7 @@ def check(source: Source, folder: Path | None = None) -> Check:
             f"{source.name} is not fetched by bioconv, so there is nothing in the cache: name your copy (--folder)"
         )
         raise InputError(message)
-    return Check(
-        source, folder, tuple(_check_number(folder, one.pattern, one.count) for one in source.expected), "names"
-    )
+    return Check(source, folder, tuple(_check_number(folder, one) for one in source.expected), "names")
 
 
 def _check_file(folder: Path, item: RemoteFile, bar: object) -> FileCheck:
@@ -210,13 +214,44 @@ def _check_file(folder: Path, item: RemoteFile, bar: object) -> FileCheck:
     return FileCheck(item.name, "ok")
 
 
-def _check_number(folder: Path, pattern: str, count: int) -> FileCheck:
-    sizes = [path.stat().st_size for path in folder.rglob(pattern) if path.is_file()]
-    empty = sizes.count(0)
-    if len(sizes) < count or empty:
-        said = f"{len(sizes)} files, at least {count} expected" + (f"; {empty} are empty" if empty else "")
-        return FileCheck(pattern, "missing" if not sizes else "wrong number", said)
-    return FileCheck(pattern, "ok", f"{len(sizes)} files")
+def _check_number(folder: Path, wanted: Expected) -> FileCheck:
+    found = sorted(path for path in folder.rglob(wanted.pattern) if path.is_file())
+    faults = [f"{path.relative_to(folder)} {fault}" for path in found if (fault := _fault(path, wanted))]
+    if len(found) < wanted.count:
+        said = "; ".join([f"{len(found)} files, at least {wanted.count} expected", *faults[:1]])
+        return FileCheck(wanted.pattern, "wrong number" if found else "missing", said)
+    if faults:
+        return FileCheck(
+            wanted.pattern, "wrong content", f"{len(faults)} of {len(found)} files: {'; '.join(faults[:3])}"
+        )
+    return FileCheck(wanted.pattern, "ok", f"{len(found)} files")
+
+
+def _fault(path: Path, wanted: Expected) -> str:
+    """Say what is wrong with a file of which no sum is known; empty: nothing that can be seen."""
+    try:
+        with path.open("rb") as stream:
+            begin = stream.read(_HEAD)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not begin:
+        return "is empty"
+    if wanted.holds.encode() not in begin:
+        return f"does not begin as such a file does: no {wanted.holds!r}"
+    if wanted.partner and not path.with_suffix(wanted.partner).is_file():
+        return f"has no {path.with_suffix(wanted.partner).name} beside it"
+    return _shape_fault(path, wanted.shape) if wanted.shape else ""
+
+
+def _shape_fault(path: Path, shape: tuple[int, ...]) -> str:
+    from bioconv.images.reader import open_image
+
+    try:
+        with open_image(path) as source:
+            found = (source.info.sizes["Y"], source.info.sizes["X"])
+    except BioconvError:
+        return "cannot be read as an image"
+    return "" if found == shape else f"has {found[0]} x {found[1]} pixels, not {shape[0]} x {shape[1]}"
 
 
 def write_file_list(folder: Path, target: Path) -> None:

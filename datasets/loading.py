@@ -10,6 +10,7 @@ from bioconv.datasets.files import set_folder
 from bioconv.datasets.records import Records
 from bioconv.datasets.registry import Source, find, module_of
 
+from bioconv.download import writing
 from bioconv.errors import OptionError
 
 PREFIX = "dataset:"
@@ -57,7 +58,8 @@ def table_of(argument: str) -> str:
     name, _, subset = argument.removeprefix(PREFIX).partition("/")
     records = load(name, subset=subset)
     folder = set_folder(_one(name)) / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return str(records.write_table(folder / f"{subset or name}.csv"))
 
 

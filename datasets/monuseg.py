@@ -19,5 +19,8 @@ SOURCE = Source(
     address="https://monuseg.grand-challenge.org/Data/",
     address_note="not tried; no sums of its files are known",
     split="Official: the training and the test archive.",
-    expected=(Expected("*.tif", 30), Expected("*.xml", 30)),
+    expected=(
+        Expected("*.tif", 30, shape=(1000, 1000), partner=".xml"),
+        Expected("*.xml", 30, holds="<Annotations", partner=".tif"),
+    ),
 )

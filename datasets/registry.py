@@ -25,7 +25,10 @@ MODULES = (
     "fimo_oracle", "published_results", "dicom_readers", "nifti_readers", "tiff_readers",
 )  # fmt: skip
 KINDS = ("sequences", "images", "motifs", "models", "genomes", "variants", "results", "reader cases")
+QUOTED = "its DOI was seen quoted with this paper, not followed"
+UNVERIFIED = "not verified: it has no DOI"
 UNSEEN = "not tried: it may have moved, or serve other bytes, which are then refused"
+NO_SUMS = "none are known: of a copy only names, numbers, formats and sizes of images can be looked at"
 _LISTS = Path(__file__).parent / "file_lists"
 
 
@@ -41,10 +44,25 @@ class Result:
 
 @dataclass(frozen=True)
 class Expected:
-    """Files that a set without known sums is recognised by: at least `count` that match `pattern` (`*.tif`)."""
+    """Files that a set without known sums is recognised by.
+
+    Parameters
+    ----------
+    pattern, count
+        At least `count` files whose names match (`*.tif`).
+    holds
+        Text among the first 4096 bytes of each; empty: anything.
+    shape
+        Rows and columns of each, which are images; empty: of any size, or no images.
+    partner
+        Ending of a file that must be there with the same name otherwise (`.xml`); empty: none.
+    """
 
     pattern: str
     count: int
+    holds: str = ""
+    shape: tuple[int, ...] = ()
+    partner: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,16 @@ class Source:
         return self.folder or self.name
 
     @property
+    def citation_note(self) -> str:
+        """Say how far the citation was verified."""
+        return QUOTED if self.doi else UNVERIFIED
+
+    @property
+    def sums_note(self) -> str:
+        """Say by what the files can be verified."""
+        return "sha256 of every file" if self.files else NO_SUMS
+
+    @property
     def files(self) -> tuple[RemoteFile, ...]:
         """Return the files of our form; empty where none is known."""
         return tuple(
@@ -165,6 +193,9 @@ def find(name: str) -> tuple[Source, ...]:
         If there is none; the message lists names that are near.
     """
     known = sources()
+    if not name:
+        message = "the name of the data set is empty; give one. See: bioconv datasets list"
+        raise InputError(message)
     if name in known:
         return (known[name],)
     if found := tuple(source for source in known.values() if source.place == name):

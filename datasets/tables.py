@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from pathlib import Path
 from bioconv.datasets.records import SequenceRecord
 
 from bioconv.errors import OptionError
-
-_COMPLEMENT = str.maketrans("ACGT", "TGCA")
+from bioconv.sequence.letters import letters_fingerprint
 
 
 @contextmanager
@@ -80,6 +78,5 @@ def with_own_names(records: Iterable[tuple[str, str, str]], *, split: str = "") 
     for name, sequence, label in records:
         seen[name] = seen.get(name, 0) + 1
         own = name if seen[name] == 1 else f"{name}#{seen[name]}"
-        turned = sequence.translate(_COMPLEMENT)[::-1]
-        key = hashlib.blake2b(min(sequence, turned).encode(), digest_size=16).digest()
+        key = bytes.fromhex(letters_fingerprint(sequence.encode()))[:16]
         yield SequenceRecord(own, sequence, label, group=groups.setdefault(key, own), split=split)

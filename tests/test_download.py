@@ -423,6 +423,11 @@ class TestMirror:
             fetch(item(f"{server.url}/public"))
         assert server.paths == ["/data/set/numbers.bin"]
 
+    def test_no_such_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("BIOCONV_DATA_MIRROR", str(tmp_path / "nowhere"))
+        with refused("nowhere', which is no folder.*or unset it"):
+            fetch(item("http://127.0.0.1:1"))
+
     def test_a_scheme_that_is_not_spoken(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("BIOCONV_DATA_MIRROR", "ftp://somewhere")
         with pytest.raises(DownloadError, match="'ftp://somewhere'; give a folder or an http"):

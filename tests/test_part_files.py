@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bioconv import part_files
-from bioconv.part_files import open_part
+from bioconv.part_files import open_part, staging_folder
 
 fcntl = pytest.importorskip("fcntl")
 KEY = "0123456789abcdef"
@@ -74,3 +74,33 @@ def test_a_platform_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         open_part(tmp_path / "nowhere" / "a.bin", KEY)
+
+
+def test_a_folder_is_there_as_long_as_it_is_needed(tmp_path: Path) -> None:
+    with staging_folder(tmp_path / "deep/set") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "a").write_text("a")
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_folders_of_the_dead_are_cleared_away_and_of_the_living_not(tmp_path: Path) -> None:
+    """A lock that nobody holds is what the kernel leaves of a killed process."""
+    target = tmp_path / "set"
+    for name in (".set.dead.part", ".other.dead.part"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("x")
+        (tmp_path / name).with_suffix(".lock").touch()
+    with staging_folder(target) as living, staging_folder(target) as other:
+        assert living != other
+        assert living.is_dir()
+        assert not (tmp_path / ".set.dead.part").exists()
+        assert not (tmp_path / ".set.dead.lock").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.dead.lock", ".other.dead.part"]
+
+
+def test_a_folder_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_files, "fcntl", None)
+    with staging_folder(tmp_path / "set") as first, staging_folder(tmp_path / "set") as second:
+        assert first.is_dir()
+        assert second.is_dir()
+    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import random
+import shutil
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,7 @@ from hypothesis import strategies as st
 from bioconv.errors import DownloadError
 from bioconv.unpack import unpack_tar
 
+ROOT = Path(__file__).parent.parent
 FILES = {"params/a.txt": b"weights of a\r\n" * 50, "params/b.txt": b"weights of b\n" * 70}
 WANTED = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
 LIMIT = 1 << 20
@@ -156,3 +163,44 @@ def test_damage_anywhere_is_noticed_or_harmless(tmp_path: Path, data: st.DataObj
         (tmp_path / "out" / name).unlink()
     (tmp_path / "out" / "params").rmdir()
     (tmp_path / "out").rmdir()
+
+
+def run_unpack(path: Path, folder: Path, wanted: dict[str, str]) -> subprocess.Popen[str]:
+    """Unpack in a process of its own; return when it begins."""
+    code = f"""
+from pathlib import Path
+from bioconv.unpack import unpack_tar
+print("begins", flush=True)
+unpack_tar(Path({str(path)!r}), Path({str(folder)!r}), {wanted!r}, limit=1 << 30)
+"""
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    with run.stdout as said:
+        assert said.readline() == "begins\n"
+    return run
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
+    """Whole files or none, whenever it is killed; the next run ends right and clears away what was left."""
+    rng = random.Random(kills)
+    files = {f"deep/{number}.bin": rng.randbytes(5000) * 8 for number in range(400)}
+    wanted = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    path, folder = pack(tmp_path / "x.tar.gz", [entry(*one) for one in files.items()]), tmp_path / "out"
+    start = time.monotonic()
+    assert run_unpack(path, folder, wanted).wait() == 0
+    whole = time.monotonic() - start
+    shutil.rmtree(folder)
+    stopped = 0
+    for _ in range(kills):
+        run = run_unpack(path, folder, wanted)
+        time.sleep(rng.uniform(0, whole))
+        run.kill()
+        stopped += run.wait() == -signal.SIGKILL
+        there = [one for one in folder.rglob("*") if one.is_file()]
+        assert all(one.read_bytes() == files[one.relative_to(folder).as_posix()] for one in there)
+        shutil.rmtree(folder, ignore_errors=True)
+    assert stopped > 0
+    assert run_unpack(path, folder, wanted).wait() == 0
+    assert everything_below(tmp_path) == {"x.tar.gz", "out", "out/deep", *(f"out/{name}" for name in files)}
+    assert all((folder / name).read_bytes() == content for name, content in files.items())

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from bioconv.datasets.registry import sources
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "bioconv", "datasets"]
@@ -43,7 +46,7 @@ def datasets(*words: object, status: int = 0) -> tuple[str, str]:
 def test_list() -> None:
     out, err = datasets("list")
     header, *rows = [line.split("\t") for line in out.splitlines()]
-    assert header == ["name", "kind", "files", "bytes", "licence", "terms", "installed", "title"]
+    assert header == ["name", "kind", "files", "bytes", "licence", "terms", "verified_by", "installed", "title"]
     assert [row[0] for row in rows] == list(sources())
     assert err == f"{len(rows)} of {len(rows)} data sets\n"
 
@@ -78,7 +81,35 @@ def test_info_does_not_write_over_what_it_reads(tmp_path: Path) -> None:
     assert (tmp_path / "a.fa").read_text() == ">a\nACGT\n"
 
 
+def test_a_page_goes_over_no_file_that_is_none(tmp_path: Path) -> None:
+    """Not over an image of the folder that is looked at, nor over another page."""
+    (tmp_path / "a.fa").write_text(">a\nACGT\n")
+    Image.new("L", (4, 4)).save(tmp_path / "x.png")
+    (tmp_path / "mine.html").write_text("<!DOCTYPE html><title>mine</title>")
+    kept = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert "the page is HTML; give a name" in datasets("info", tmp_path, "-o", tmp_path / "x.png", status=1)[1]
+    err = datasets("info", tmp_path, "-o", tmp_path / "mine.html", status=1)[1]
+    assert "mine.html is there and is no page of this command" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
+    for _ in range(2):  # over its own page
+        datasets("info", tmp_path / "a.fa", "-o", tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_sets_without_sums_say_so() -> None:
+    rows = {row["name"]: row for row in json.loads(datasets("list", "--json", "--quiet")[0])}
+    assert {name for name, row in rows.items() if row["verified_by"] == "names only"} == {"monuseg", "cbis-ddsm"}
+    assert json.loads(datasets("info", "monuseg", "--json")[0])["sums_note"].startswith("none are known")
+    text = datasets("info", "cbis-ddsm")[0]
+    assert (
+        "files: not fetched by bioconv; a copy is looked through for 1 or more of mass_case_description_train" in text
+    )
+    assert "sums_note: none are known" in text
+
+
 def test_info_on_nothing() -> None:
+    for words in (("info", ""), ("get", ""), ("verify", "")):
+        assert "the name of the data set is empty" in datasets(*words, status=1)[1]
     assert datasets("info", "drvie", status=1)[1].startswith("error: no data set is called 'drvie'; near: drive")
     assert "folder of your own" in datasets("info", "drive", "-o", "x.html", status=1)[1]
 
@@ -162,20 +193,29 @@ class TestVerify:
 
     def test_a_registered_set_is_looked_at(self, tmp_path: Path) -> None:
         for number in range(30):
-            for suffix in ("tif", "xml"):
-                (tmp_path / f"{number}.{suffix}").write_text("x")
+            tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((1000, 1000), np.uint8), compression="zlib")
+            (tmp_path / f"{number}.xml").write_text('<Annotations MicronsPerPixel="0.25">')
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path)
         assert "2 of 2" in out
-        assert "only names and numbers were looked at" in out
+        assert "only names, numbers, formats and sizes of images were looked at" in out
+        (tmp_path / "1.xml").write_text("<html>")
+        tifffile.imwrite(tmp_path / "2.tif", np.zeros((999, 1000), np.uint8))
+        out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
+        assert "wrong content: *.tif (1 of 30 files: 2.tif has 999 x 1000 pixels, not 1000 x 1000)" in out
+        assert "wrong content: *.xml (1 of 30 files: 1.xml does not begin as such a file does" in out
         (tmp_path / "0.xml").unlink()
-        assert "29 files, at least 30 expected" in datasets("verify", "monuseg", "--folder", tmp_path, status=3)[0]
+        out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
+        assert "29 files, at least 30 expected" in out
+        assert "0.tif has no 0.xml beside it" in out
 
     def test_the_mirror(self, mirror: Path) -> None:
         out, _ = datasets("verify", "--mirror", SMALL, "drive", "--json")
         assert [(one["name"], one["good"]) for one in json.loads(out)] == [(SMALL, 1), ("drive", 180)]
 
     def test_wrong_options(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert "there is no data set to check" in datasets("verify", status=1)[1]
+        assert f"there is no data set to check in {tmp_path / 'cache'}" in datasets("verify", status=1)[1]
+        out, err = datasets("verify", "--json", status=1)
+        assert (json.loads(out), "there is no data set to check" in err) == ([], True)
         assert "give one NAME" in datasets("verify", "--folder", tmp_path, status=1)[1]
         monkeypatch.setenv("BIOCONV_DATA_MIRROR", "https://example.org")
         assert "--mirror checks a folder" in datasets("verify", "--mirror", status=1)[1]

@@ -40,6 +40,11 @@ def test_a_set_is_described_in_full(source: registry.Source) -> None:
     assert source.address.startswith(("https://", "http://"))
     assert not source.doi or re.fullmatch(r"10\.\d{4,5}/\S+", source.doi)
     assert source.terms.endswith(".")
+    assert source.citation_note.startswith("not verified") != bool(source.doi)
+    for url in re.findall(r"\w+://[^\s;,]+", " ".join(map(str, vars(source).values()))):
+        assert re.fullmatch(r"https?://([a-z0-9-]+\.)+[a-z]{2,}(/[\w.+~()%-]+)*/?", url.rstrip("'\"")), url
+    for doi in re.findall(r"doi ([^\s,;'\"]+)", " ".join(one.source for one in source.results)):
+        assert re.fullmatch(r"10\.\d{4,5}/[\w.()/-]+", doi), doi
     assert all(result.value and result.source for result in source.results)
     assert bool(source.files) != bool(source.expected), "either sums are known, or what to look for"
     assert source.files or source.registration
@@ -84,6 +89,8 @@ def test_find() -> None:
         find("chase_db1")
     with pytest.raises(InputError, match="See: bioconv datasets list"):
         find("zzzz")
+    with pytest.raises(InputError, match="the name of the data set is empty"):
+        find("")
 
 
 def test_search_reads_descriptions_whatever_their_case() -> None:

@@ -266,8 +266,11 @@ class _Job:
 
 
 def _brown(colours: NDArray[Any]) -> float:
-    """Return how much of an image's stained tissue is brown: by it a model knows later whether it has met DAB."""
-    return round(brown_share(colours), 4) if colours.dtype.kind == "u" else 0.0
+    """Return how much of an image's stained tissue is brown: by it a model knows later whether it has met DAB.
+
+    Grey images among colour ones have one channel, and nothing brown.
+    """
+    return round(brown_share(colours), 4) if colours.dtype.kind == "u" and len(colours) == len(COLOUR) else 0.0
 
 
 def _preprocessing(plan: SegmentationPlan, data: SegmentationData) -> Preprocessing:
