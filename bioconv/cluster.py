@@ -1,7 +1,7 @@
 """Work on the workers of a dask.distributed cluster: pieces out, results back in the order of the pieces.
 
 Nothing here knows what a piece is. Functions travel by name, so that every worker runs its own bioconv, of the same
-version; a piece must be one that can be done twice with the same result, for dask does a piece again whose worker ended.
+version. A piece must give the same when it is done twice: dask does a piece again whose worker ended.
 """
 
 from __future__ import annotations
