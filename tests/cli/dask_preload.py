@@ -15,7 +15,7 @@ import bioconv.cluster
 
 CONTROL = Path(os.environ["CONTROL"])
 ROLE = os.environ["ROLE"]
-original = bioconv.cluster.run_piece
+original = vars(bioconv.cluster).setdefault("run_piece_itself", bioconv.cluster.run_piece)  # loaded twice by dask
 
 
 def run_piece(version, name, work, piece):

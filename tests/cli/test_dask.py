@@ -95,7 +95,10 @@ def start(*words: object, main: str = MAIN) -> subprocess.Popen:
 
 def ended(process: subprocess.Popen, check: int) -> str:
     """Return what a command said on stderr."""
-    _, said = process.communicate(timeout=WAIT)
+    try:
+        _, said = process.communicate(timeout=WAIT)
+    finally:
+        process.kill()
     assert process.returncode == check, said
     return said
 
@@ -105,8 +108,12 @@ def with_one_killed(cluster: LocalCluster, *words: object, check: int) -> str:
     cluster.hold()
     cluster.worker("victim", "--no-nanny")
     running = start(*words, "--dask", cluster.file)
-    os.kill(int(wait_for(cluster.control / "caught")), signal.SIGKILL)
-    return ended(running, check)
+    try:
+        os.kill(int(wait_for(cluster.control / "caught")), signal.SIGKILL)
+        return ended(running, check)
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def below_head(path: Path) -> bytes:
