@@ -25,7 +25,7 @@ pytest.importorskip("distributed", reason="dask.distributed is not installed")
 ROOT = Path(__file__).parent.parent.parent
 MOTIFS = ROOT / "examples/data/crp_lexa.meme"
 MAIN = "from bioconv.cli.main import main; main()"
-WAIT = 90
+WAIT = 240
 
 
 def environment(**more: object) -> dict[str, str]:
