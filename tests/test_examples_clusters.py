@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,10 @@ def bash(programs, place):
             stdout=(place / "stdout").open("w"), stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            status = process.wait(timeout=150)
+            status = process.wait(timeout=280)
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
         said = (place / "stdout").read_text()
         assert status == check, said
@@ -110,7 +109,8 @@ def test_documented_commands(bash, place, scans, model_path, mass_model):
     phantoms.write_pictures(place, range(300, 302))
     one = "bioconv scan genome.fa more.fa.gz --motifs motifs.meme"
     bash(
-        f"{one} -o whole-q.tsv; {one} --stream -o whole.tsv; bioconv predict genome.fa --model model.safetensors -o p.tsv"
+        f"{one} -o whole-q.tsv; {one} --stream -o whole.tsv\n"
+        "bioconv predict genome.fa --model model.safetensors -o p.tsv"
     )
     bash(shards)
     assert below_head(place / "hits.tsv") == below_head(place / "whole.tsv")

@@ -252,7 +252,7 @@ def test_stdin_is_not_shared_out(cluster):
 def test_a_file_that_a_worker_does_not_see(tmp_path):
     path = tmp_path / "a.fa"
     assert file_size(path) == -1
-    with pytest.raises(ClusterError, match="client sees a file of 3 bytes, and a worker on .* does not see it"):
+    with pytest.raises(ClusterError, match=r"client sees a file of 3 bytes, and a worker on .* does not see it"):
         check_visible(path, 3)
     path.write_text(">a")
     with pytest.raises(ClusterError, match="sees one of 2 bytes; put the files on a disk that all workers have"):

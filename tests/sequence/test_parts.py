@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -28,10 +29,7 @@ def test_ranges_split_a_text_at_its_records(lines, ends, cuts, block):
     places = [0, *sorted({place for place in cuts if 0 < place < len(text)}), None]
     kept, module._BLOCK = module._BLOCK, block
     try:
-        found = [
-            b"".join(records_between(io.BytesIO(text), begin, end))
-            for begin, end in zip(places, places[1:], strict=False)
-        ]
+        found = [b"".join(records_between(io.BytesIO(text), begin, end)) for begin, end in pairwise(places)]
     finally:
         module._BLOCK = kept
     assert b"".join(found) == text
@@ -113,6 +111,6 @@ def test_regions_are_shared_out_by_bases(tmp_path):
     parts = [part for which in range(1, 6) for part in shard_parts([given], Shard(which, 5))]
     bounds = [(part.first, part.last) for part in parts]
     assert [bounds[0][0], bounds[-1][1]] == [0, len(lengths)]
-    assert all(end == begin for (_, end), (begin, _) in zip(bounds, bounds[1:], strict=False))
+    assert all(end == begin for (_, end), (begin, _) in pairwise(bounds))
     assert {last - first for first, last in bounds} == {8}
     assert given == RegionPart(str(path), str(path), str(bed))
