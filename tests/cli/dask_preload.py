@@ -1,7 +1,7 @@
 """What workers of the tests' cluster load: some hold a piece until they are killed, some end at it, one is old.
 
-`ROLE` says which; `CONTROL` is a folder: where `hold` lies in it, no piece is done before `caught` lies there too, which
-a victim writes, with its process, when it has done a piece and not yet handed it in.
+`ROLE` says which; `CONTROL` is a folder: where `hold` lies in it, no piece is done before `caught` lies there too,
+which a victim writes, with its process, when it has done a piece and not yet handed it in.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ def test_two_processes_train_a_segmenter(tmp_path, spots):
         imsave(tmp_path / "masks" / f"{number}.png", 255 * (image > 100).astype(np.uint8), check_contrast=False)
     command = (
         *("bioconv", "train", "segment", tmp_path / "images", tmp_path / "masks", "--kind", "binary"),
-        *("--device", "cpu", "--widths", "4,8", "--patch", "16", "--per-epoch", "16", "--epochs", "2", "--batch-size", "4", "--quiet"),
-        "-o", tmp_path / "m.safetensors",
+        *("--device", "cpu", "--widths", "4,8", "--patch", "16", "--per-epoch", "16", "--epochs", "2"),
+        *("--batch-size", "4", "--quiet"), "-o", tmp_path / "m.safetensors",
     )  # fmt: skip
     done(start(*LAUNCHER, "--standalone", "--nproc-per-node", "2", "-m", *command))
     assert {path.name for path in tmp_path.iterdir()} == {"images", "masks", "m.run", "m.safetensors"}
