@@ -36,6 +36,10 @@ class MissingDependencyError(BioconvError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
+class ClusterError(BioconvError):
+    """A cluster that cannot be used: no scheduler, other versions, files that workers do not see."""
+
+
 class TrainingError(BioconvError):
     """A training that cannot go on (a loss that is no number) or that cannot be resumed."""
 

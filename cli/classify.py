@@ -11,14 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.classify_labels import evaluate_batch, warn_of_labels
-from bioconv.cli.classify_sources import archive_options, check_sources, found_views, said_command, warn_of_pictures
-from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
+from bioconv.cli.classify_sources import (
+    archive_options,
+    check_sources,
+    found_views,
+    said_command,
+    shard_of,
+    warn_of_pictures,
+)
+from bioconv.cli.options import (
+    Failures,
+    check_sharing,
+    dask_option,
+    device_option,
+    events_option,
+    failures_option,
+    log_options,
+    shard_option,
+)
 
 from bioconv import runtime
 from bioconv.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bioconv.mammography.batch import Batch, Outcome
     from bioconv.mammography.classifier import Classifier
@@ -60,6 +76,8 @@ if TYPE_CHECKING:
     help="Salt of the hashes (hexadecimal). Default: identifiers.salt in the results, made with the first run.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Take raw data (For Processing) too; no model was trained on them.")
+@shard_option("whole women")
+@dask_option
 @click.option("--overwrite", is_flag=True, help="Do again what the manifest says is done.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, with names as they are; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the exams as JSON.")
@@ -80,13 +98,14 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     that cannot be read is named and the others go on; what the manifest proves done is not done again.
     """
     check_sources(paths, given)
+    check_sharing(given["shard"], given["dask"])
     if not given["model"]:
         raise click.UsageError(_models_said())
     wanted = [Path(path) for path in paths]
     output = Path(given["output"] or "") if given["output"] or not wanted else _default_output(wanted)
     classifier = None if given["dry_run"] else _classifier(given)  # before a large folder is searched
     with found_views(wanted, given) as found:
-        context.exit(_classify(classifier, (wanted, *found), output, given))
+        context.exit(_classify(classifier, (wanted, *shard_of(found, given["shard"])), output, given))
 
 
 def _classify(
@@ -104,6 +123,9 @@ def _classify(
         for one in bad:
             with failures.guard(str(one.path)):
                 raise InputError(one.reason)
+        if not bad and given["shard"] is not None:
+            runtime.logger.info("no mammograms for shard %s", given["shard"])
+            return 0
         if not bad:
             runtime.logger.error("no mammograms in %s", ", ".join(map(str, wanted)))
         return 4
@@ -143,7 +165,8 @@ def _classifier(given: dict[str, Any]) -> Classifier:
     from bioconv.zoo import resolve
 
     runtime.set_torch_threads()
-    device = runtime.device_name(given["device"])
+    # On a cluster the models of this process tell what they are, and those of the workers score.
+    device = "cpu" if given["dask"] else runtime.device_name(given["device"])
     models = [load_classification_model(resolve(name), device=device) for name in given["model"]]
     rule = Rule(given["views_rule"], given["breasts_rule"])
     return Classifier(models, Choices(given["threshold"], given["prevalence"], rule))
@@ -166,7 +189,8 @@ def _run(
         salt = read_salt(Path(given["salt"])) if given["salt"] else kept_salt(output)
     identifiers = Identifiers(salt, everywhere=bool(given["dicomweb"]))
     command = said_command(shlex.join(["bioconv", *sys.argv[1:]]), given, identifiers)
-    facts = {"command": command, "device": str(runtime.device_name(given["device"]))}
+    device = "" if given["dask"] else str(runtime.device_name(given["device"]))  # of the workers: they say it
+    facts = {"command": command, "device": device}
     batch = Batch(
         classifier,
         output,
@@ -178,13 +202,25 @@ def _run(
     views, bad = found
     outcomes = []
     with runtime.progress(len(views) + len(bad), "classifying", unit="image") as bar:
-        for outcome in batch.run(views, bad):
+        for outcome in _outcomes(batch, views, bad, given):
             with failures.guard(outcome.name):
                 _say(outcome)
             outcomes.append(outcome)
             bar.update()
     _finish(batch, outcomes, given)
     return failures.exit_code
+
+
+def _outcomes(batch: Batch, views: Sequence[View], bad: Sequence[Failure], given: dict[str, Any]) -> Iterator[Outcome]:
+    """Classify in this process, or on a cluster."""
+    if given["dask"] is None:
+        yield from batch.run(views, bad)
+        return
+    from bioconv.cluster import open_cluster
+    from bioconv.mammography.clustered import job_of, run_on
+
+    with open_cluster(given["dask"]) as cluster:
+        yield from run_on(cluster, batch, job_of(batch, given["model"], given["device"]), views, bad)
 
 
 def _say(outcome: Outcome) -> None:

@@ -57,6 +57,8 @@ def check_sources(paths: Sequence[str], given: dict[str, Any]) -> None:
         message = f"{archive[0]} goes with --dicomweb URL --study UID; both are needed"
     elif archive and not given["output"] and not given["dry_run"]:
         message = "-o FOLDER is needed with --dicomweb: there is no folder to put results beside"
+    elif archive and (given["shard"] or given["dask"]):
+        message = "--shard and --dask share out files, not the one study that --dicomweb fetches"
     elif archive and given["labels"]:
         message = "--labels goes with a table that has a column `label`, not with --dicomweb"
     if message:
@@ -79,6 +81,21 @@ def found_views(paths: Sequence[Path], given: dict[str, Any]) -> Iterator[tuple[
     from bioconv.mammography.finding import find_views
 
     yield find_views(paths, force=given["force"])
+
+
+def shard_of(found: tuple[list[View], list[Failure]], shard: str | None) -> tuple[list[View], list[Failure]]:
+    """Return what is a shard's: whole women, in the order of the tables, and its share of what could not be read.
+
+    Raises
+    ------
+    OptionError
+    """
+    from bioconv.shards import parse_shard
+
+    views, bad = found
+    which = parse_shard(shard)
+    patients = set(which.stretch(sorted({view.patient for view in views})))
+    return [view for view in views if view.patient in patients], which.stretch(bad)
 
 
 def warn_of_pictures(views: Sequence[View], given: dict[str, Any]) -> None:

@@ -87,6 +87,31 @@ def threads_option(command: _Command) -> _Command:
     return click.option("--threads", type=int, help=said)(command)
 
 
+def shard_option(which: str) -> Callable[[_Command], _Command]:
+    """Add `--shard`; `which` says what is shared out, and how."""
+    return click.option("--shard", metavar="I/N", help=f"Only the I-th of N parts, counted from 1: {which}.")
+
+
+def dask_option(command: _Command) -> _Command:
+    """Add `--dask`."""
+    return click.option(
+        "--dask", metavar="SCHEDULER",
+        help="Work on the workers of this dask.distributed scheduler: its address, or the file it wrote.",
+    )(command)  # fmt: skip
+
+
+def check_sharing(shard: str | None, dask: str | None) -> None:
+    """Refuse a shard on a cluster.
+
+    Raises
+    ------
+    OptionError
+    """
+    if shard is not None and dask is not None:
+        message = "--shard and --dask both share out the work: give one of them"
+        raise OptionError(message)
+
+
 def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None]) -> None:
     """Refuse an empty name, stdin given twice, an output that is one of the inputs, and two outputs in one file.
 
@@ -171,7 +196,7 @@ class Failures:
     @property
     def all(self) -> bool:
         """Whether no input could be read."""
-        return self._failed == self._inputs
+        return self._failed == self._inputs > 0  # a shard may have none
 
     @property
     def exit_code(self) -> int:

@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -20,6 +20,7 @@ from bioconv.cli.options import (
     models_option,
     no_header_option,
     output_option,
+    shard_option,
     threads_option,
 )
 from bioconv.cli.predict_positions import check_choices, position_options, write_positions
@@ -30,6 +31,7 @@ from bioconv.errors import InputError
 if TYPE_CHECKING:
     from bioconv.sequence.fasta import Record
     from bioconv.sequence.prediction import Floats, PredictRun
+    from bioconv.sequence.scanning.pipeline import Source
 
 
 @click.command(
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 @no_header_option
 @device_option
 @threads_option
+@shard_option("whole records, about as many letters in each")
 @failures_option
 @events_option
 @log_options
@@ -81,17 +84,18 @@ def command(
 
     prefix = given["per_position"]
     choices = {name: given[name] for name in ("strand", "threshold", "per_position")}
-    check_choices(**choices, table=form is not None or output is not None)
+    check_choices(**choices, table=form is not None or output is not None or given["shard"] is not None)
     check_paths((*sequences, *model), {"-o": output, "--events": events})
     if prefix is not None:
         failures = Failures(len(sequences), max_failures, events)
         write_positions(sequences, model, failures, prefix=prefix, given=given)
         context.exit(failures.exit_code)
+    sources = _sources(sequences, given["shard"])
     run = PredictRun(load_predictors(model, device=given["device"]), threads=threads)
-    failures = Failures(len(sequences), max_failures, events)
+    failures = Failures(len(sources), max_failures, events)
     head = "" if given["no_header"] else provenance(**run.facts(), command=shlex.join(["bioconv", *sys.argv[1:]]))
     with open_output(output) as stream:
-        for text in _texts(run, sequences, failures, (form or "tsv", head)):
+        for text in _texts(run, sources, failures, (form or "tsv", head)):
             stream.write(text)
         if failures.all:
             context.exit(failures.exit_code)
@@ -100,14 +104,26 @@ def command(
     context.exit(failures.exit_code)
 
 
-def _texts(run: PredictRun, sources: tuple[str, ...], failures: Failures, wanted: tuple[str, str]) -> Iterator[bytes]:
+def _sources(sequences: tuple[str, ...], shard: str | None) -> Sequence[Source]:
+    """Return the inputs, or the parts of them that are a shard's."""
+    if shard is None:
+        return sequences
+    from bioconv.sequence.parts import check_seekable, shard_parts, whole
+    from bioconv.shards import parse_shard
+
+    which = parse_shard(shard)
+    check_seekable(sequences, "--shard")
+    return shard_parts([whole(source) for source in sequences], which)
+
+
+def _texts(run: PredictRun, sources: Sequence[Source], failures: Failures, wanted: tuple[str, str]) -> Iterator[bytes]:
     """Yield the output piece by piece; nothing if no input could be read."""
     import tempfile
 
     form, head = wanted
     with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped
         for source in sources:
-            with failures.guard(source):
+            with failures.guard(str(source)):
                 _keep(run, source, kept, form)
         if failures.all:
             return
@@ -120,7 +136,7 @@ def _texts(run: PredictRun, sources: tuple[str, ...], failures: Failures, wanted
             yield text
 
 
-def _keep(run: PredictRun, source: str, kept: IO[bytes], form: str) -> None:
+def _keep(run: PredictRun, source: Source, kept: IO[bytes], form: str) -> None:
     begin = kept.tell()
     text = _tsv if form == "tsv" else _jsonl
     try:

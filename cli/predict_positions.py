@@ -58,7 +58,7 @@ def check_choices(*, strand: str | None, threshold: float | None, per_position: 
     if per_position is None and (strand or threshold is not None):
         message = "--strand and --threshold are for --per-position"
     elif per_position is not None and table:
-        message = "--per-position writes files of its own in place of the table: leave out -o and --format"
+        message = "--per-position writes files of its own in place of the table: leave out -o, --format and --shard"
     elif per_position == "":
         message = "--per-position: the prefix is empty"
     elif per_position is not None and per_position.endswith("/"):

@@ -7,18 +7,29 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, check_paths, events_option, failures_option, log_options, output_option
+from bioconv.cli.options import (
+    Failures,
+    check_paths,
+    check_sharing,
+    dask_option,
+    events_option,
+    failures_option,
+    log_options,
+    output_option,
+    shard_option,
+)
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from bioconv.sequence.scanning.options import ScanOptions
-    from bioconv.sequence.scanning.pipeline import ScanRun
+    from bioconv.sequence.scanning.pipeline import ScanRun, Source
     from bioconv.sequence.scanning.rows import RowWriter
     from bioconv.sequence.scanning.tracks import TrackWriter
 
@@ -96,6 +107,8 @@ if TYPE_CHECKING:
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
 @click.option("--threads", type=int, help="Default: the processors there are. Results do not depend on it.")
+@shard_option("whole records, about as many letters in each, with no q-values (--stream), or as a matrix")
+@dask_option
 @failures_option
 @events_option
 @log_options
@@ -114,8 +127,6 @@ def command(
     gc.disable()
     from bioconv.outputs import open_output
     from bioconv.sequence.scanning.options import ScanOptions
-    from bioconv.sequence.scanning.pipeline import ScanRun
-    from bioconv.sequence.scanning.scan import build_engines
 
     gc.enable()
     gc.freeze()
@@ -123,23 +134,69 @@ def command(
     form, output, track, max_failures, no_header, events = (
         given.pop(name) for name in ("form", "output", "track", "max_failures", "no_header", "events")
     )
+    shard, dask = given.pop("shard"), given.pop("dask")
     options = ScanOptions(**given)
     _check(options, form, track)
+    check_sharing(shard, dask)
     check_paths((*sequences, *motifs, *model, given["bed"]), {"-o": output, "--events": events})
-    run = ScanRun(build_engines(motifs, model, options, sequences), options)
-    failures = Failures(len(sequences), max_failures, events)
-    head = "" if no_header else _provenance(run)
-    try:
+    sources = _sources(sequences, options, shard, is_matrix=form == "matrix")
+    failures = Failures(len(sources), max_failures, events)
+    with _opened(motifs, model, options, sequences, dask=dask) as run:
+        head = "" if no_header else _provenance(run)
         with open_output(output) as stream:
-            for text in _texts(run, sequences, failures, Wanted(form, head, track)):
+            for text in _texts(run, sources, failures, Wanted(form, head, track)):
                 stream.write(text)
             if failures.all:
                 context.exit(failures.exit_code)
-    finally:
-        run.close()
     run.warn()
     runtime.logger.info(run.summary.line(with_hits=form != "matrix"))
     context.exit(failures.exit_code)
+
+
+def _sources(
+    sequences: tuple[str, ...], options: ScanOptions, shard: str | None, *, is_matrix: bool
+) -> Sequence[Source]:
+    """Return the inputs, or the parts of them that are a shard's."""
+    if shard is None:
+        return sequences
+    from bioconv.sequence.parts import check_seekable, shard_parts, whole
+    from bioconv.shards import parse_shard
+
+    which = parse_shard(shard)
+    if not options.stream and not is_matrix:
+        message = f"--shard {shard} sees part of the hits, and q-values are made of all: add --stream (no q-values)"
+        raise OptionError(message)
+    check_seekable(sequences, "--shard")
+    return shard_parts([whole(source, options.bed) for source in sequences], which)
+
+
+@contextmanager
+def _opened(
+    motifs: tuple[str, ...],
+    models: tuple[str, ...],
+    options: ScanOptions,
+    sequences: tuple[str, ...],
+    *,
+    dask: str | None,
+) -> Iterator[ScanRun]:
+    """Open a scan in this process, or on a cluster."""
+    from bioconv.sequence.scanning.pipeline import ScanRun
+
+    with ExitStack() as stack:
+        if dask is None:
+            from bioconv.sequence.scanning.scan import build_engines
+
+            run = ScanRun(build_engines(motifs, models, options, sequences), options)
+        else:
+            from bioconv.cluster import open_cluster
+            from bioconv.sequence.scanning.clustered import ClusterRun, engines_of
+
+            engines, job = engines_of(motifs, models, options, sequences)
+            run = ClusterRun(stack.enter_context(open_cluster(dask)), job, engines, sequences)
+        try:
+            yield run
+        finally:
+            run.close()
 
 
 @dataclass(frozen=True)
@@ -175,7 +232,7 @@ def _provenance(run: ScanRun) -> str:
     return provenance(**facts, command=shlex.join(["bioconv", *sys.argv[1:]]))
 
 
-def _texts(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+def _texts(run: ScanRun, sources: Sequence[Source], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     """Yield the output piece by piece; nothing before the first input has been read."""
     if wanted.form == "matrix":
         return _matrix(run, sources, failures, wanted)
@@ -192,14 +249,14 @@ def _rows(run: ScanRun, wanted: Wanted) -> tuple[bytes, RowWriter]:
     return head(wanted.form, form, wanted.head), RowWriter(form, run.names, run.details)
 
 
-def _spooled(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+def _spooled(run: ScanRun, sources: Sequence[Source], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     from bioconv.sequence.scanning.pipeline import in_order
 
     lengths: dict[str, int] = {}
     run.lengths = lengths if wanted.track else None
     tracks = _tracks(run, wanted.track, lengths)
     for source in sources:
-        with failures.guard(source):
+        with failures.guard(str(source)):
             run.add(source)
     if failures.all:
         return
@@ -221,10 +278,10 @@ def _tracks(run: ScanRun, folder: str | None, lengths: dict[str, int]) -> TrackW
     return TrackWriter(folder, run.names, lengths)
 
 
-def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+def _streamed(run: ScanRun, sources: Sequence[Source], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     first, rows = _rows(run, wanted)
     for source in sources:
-        with failures.guard(source):
+        with failures.guard(str(source)):
             for batch in run.stream(source):
                 run.summary.hits += len(batch)
                 yield first + rows.text(batch)
@@ -233,17 +290,17 @@ def _streamed(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: 
         yield first
 
 
-def _matrix(run: ScanRun, sources: Sequence[str], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
+def _matrix(run: ScanRun, sources: Sequence[Source], failures: Failures, wanted: Wanted) -> Iterator[bytes]:
     import tempfile
 
-    from bioconv.sequence.scanning.matrix import best_scores, matrix_head, matrix_row
+    from bioconv.sequence.scanning.matrix import matrix_head, matrix_row
 
     with tempfile.TemporaryFile() as kept:  # the rows of a file that fails half way are dropped
         for source in sources:
             begin = kept.tell()
-            with failures.guard(source):
+            with failures.guard(str(source)):
                 try:
-                    for record, scores in best_scores(run, source):
+                    for record, scores in run.best(source):
                         kept.write(matrix_row(record.name, scores).encode())
                 except InputError:
                     kept.seek(begin)

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import Failures, device_option, events_option, failures_option, log_options
+from bioconv.cli.options import (
+    Failures,
+    check_sharing,
+    dask_option,
+    device_option,
+    events_option,
+    failures_option,
+    log_options,
+    shard_option,
+)
 
 from bioconv import runtime
 from bioconv.errors import InputError
@@ -59,7 +68,8 @@ if TYPE_CHECKING:
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these out; repeatable.")
 @click.option("--max-memory", default="2GB", show_default=True, metavar="SIZE", help="Of the whole program.")
 @click.option("--tile", type=click.IntRange(min=1), metavar="PX", help="Side of a tile. Default: what fits.")
-@click.option("--shard", metavar="I/N", help="Only every N-th image from the I-th, counted from 1.")
+@shard_option("every N-th image")
+@dask_option
 @click.option("--overwrite", is_flag=True, help="Do again what the manifest says is done.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, as a table; write nothing.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of mc-dropout.")
@@ -78,9 +88,11 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     """
     from bioconv.segmentation.folders.batch import check_output
     from bioconv.segmentation.folders.inputs import find_items
-    from bioconv.segmentation.folders.naming import default_output, parse_shard, shard
+    from bioconv.segmentation.folders.naming import default_output
+    from bioconv.shards import parse_shard
 
-    which, number = parse_shard(given["shard"])
+    shard = parse_shard(given["shard"])
+    check_sharing(given["shard"], given["dask"])
     wanted_paths = [Path(path) for path in paths]
     everything = find_items(wanted_paths, pattern=given["pattern"], exclude=given["exclude"])
     output = Path(given["output"]) if given["output"] else default_output(wanted_paths)
@@ -94,7 +106,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
                 raise InputError(item.reason)
         context.exit(failures.exit_code)
     check_output(output, everything, wanted_paths)
-    items = shard(everything, which, number)
+    items = shard.every(everything)
     segmenter = _segmenter(given, output)
     if given["dry_run"]:
         context.exit(_show_plan(segmenter, items, output, given["max_failures"]))
@@ -115,7 +127,8 @@ def _segmenter(given: dict[str, Any], output: Path) -> Segmenter:
     choices = Choices(**{one.name: given[one.name] for one in fields(Choices)})
     resources = Resources(parse_memory(given["max_memory"]), given["tile"], output)
     runtime.set_torch_threads()
-    device = runtime.device_name(given["device"])
+    # On a cluster the models of this process tell what they are, and those of the workers run.
+    device = "cpu" if given["dask"] else runtime.device_name(given["device"])
     runners = [Runner.of(load_segmentation_model(resolve(name), device=device)) for name in given["model"]]
     return Segmenter(runners, choices, resources, keep_probabilities=given["probabilities"])
 
@@ -135,11 +148,12 @@ def _run(
         overlay=given["overlay"], measure=given["measure"], probabilities=given["probabilities"],
         uncertainty=given["uncertainty"] is not None, rois=given["rois"], thumbnail=given["report"],
     )  # fmt: skip
-    facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": str(runtime.device_name(given["device"]))}
+    device = "" if given["dask"] else str(runtime.device_name(given["device"]))  # of the workers: they say it
+    facts = {"command": shlex.join(["bioconv", *sys.argv[1:]]), "device": device}
     batch = Batch(segmenter, output, wanted=wanted, overwrite=given["overwrite"], facts=facts)
     outcomes = []
     with runtime.progress(len(items), "segmenting", unit="image") as bar:
-        for outcome in batch.run(items):
+        for outcome in _outcomes(batch, items, given):
             with failures.guard(outcome.item.source):
                 _say(outcome)
             outcomes.append(outcome)
@@ -150,6 +164,18 @@ def _run(
         records = [asdict(one.record) | {"skipped": one.skipped} for one in outcomes]
         click.echo(json.dumps({**counts, "images": records}, indent=2))
     return failures.exit_code
+
+
+def _outcomes(batch: Batch, items: Sequence[Item], given: dict[str, Any]) -> Iterator[Outcome]:
+    """Segment in this process, or on a cluster."""
+    if given["dask"] is None:
+        yield from batch.run(items)
+        return
+    from bioconv.cluster import open_cluster
+    from bioconv.segmentation.folders.clustered import job_of, run_on
+
+    with open_cluster(given["dask"]) as cluster:
+        yield from run_on(cluster, batch, job_of(batch, given["model"], given["device"]), items)
 
 
 def _say(outcome: Outcome) -> None:

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = [
     {"version", "errors"},
-    {"runtime", "outputs", "tables", "part_files"},
-    {"download", "manifest"},
+    {"runtime", "outputs", "tables", "part_files", "shards"},
+    {"download", "manifest", "cluster"},
     {"unpack"},
     {"conv", "evaluation", "images"},
     {"models"},
@@ -26,6 +26,8 @@ HEAVY = {
     "Bio": {"sequence"},
     "pyfaidx": {"sequence"},
     "pooch": {"download"},
+    "distributed": {"cluster"},
+    "dask": {"cluster"},
     "tqdm": {"runtime"},
     "safetensors": {"models", "training", "sequence"},
     "jinja2": {"report"},

@@ -145,13 +145,17 @@ class Batch:
         OutputError
             If the results cannot be written; what was done by then is in the manifest.
         """
+        yield from self.unread(views, failures)
+        for view in views:
+            yield self.listed(view) if view.excluded else self.note(self.score(view))
+
+    def unread(self, views: Sequence[View], failures: Sequence[Failure]) -> Iterator[Outcome]:
+        """Note what could not be read as mammograms, under names that are no view's."""
         for failure in _apart(failures, {view.name for view in views}):
             record = replace(self._record(failure.name, failure.path), reason=failure.reason)
             yield Outcome(failure.name, self._noted(record, self.identifiers.words_of(failure.path, failure.name)))
-        for view in views:
-            yield self._listed(view) if view.excluded else self._one(view)
 
-    def _listed(self, view: View) -> Outcome:
+    def listed(self, view: View) -> Outcome:
         """Note an image that is not scored, if it is not noted yet."""
         record = self._record(view.name, view.path)
         record = replace(record, status=DONE, facts={**record.facts, "excluded": view.excluded})
@@ -160,7 +164,14 @@ class Batch:
             return Outcome(view.name, known, view=view, skipped=True)
         return Outcome(view.name, self._noted(record, self._words(view)), view=view)
 
-    def _one(self, view: View) -> Outcome:
+    def score(self, view: View) -> Outcome:
+        """Score an image and write its pictures; what became of it is not in the manifest yet.
+
+        Raises
+        ------
+        OutputError
+            As `run`.
+        """
         begin = time.monotonic()
         record = self._record(view.name, view.path)
         # An image of no clear side is turned by its header's; names of pictures come of the identifier.
@@ -182,13 +193,23 @@ class Batch:
             raise
         except (BioconvError, OSError) as error:
             reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
-            return Outcome(view.name, self._noted(replace(record, reason=reason), self._words(view)), view=view)
+            return Outcome(view.name, replace(record, reason=reason), view=view)
         facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
         done = replace(
             record, status=DONE, outputs=outputs, warnings=scored.warnings, facts=facts,
             seconds=round(time.monotonic() - begin, 3),
         )  # fmt: skip
-        return Outcome(view.name, self._noted(done, self._words(view)), scored, view)
+        return Outcome(view.name, done, scored, view)
+
+    def note(self, outcome: Outcome) -> Outcome:
+        """Put what became of a view into the manifest."""
+        if not outcome.skipped and outcome.view is not None:
+            self._noted(outcome.record, self._words(outcome.view))
+        return outcome
+
+    def failed(self, view: View, reason: str) -> Outcome:
+        """Return the outcome of a view of which nothing came."""
+        return Outcome(view.name, replace(self._record(view.name, view.path), reason=reason), view=view)
 
     def _record(self, name: str, path: Path) -> Record:
         """Return the record of an input of which nothing is known yet."""

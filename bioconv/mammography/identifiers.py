@@ -91,7 +91,15 @@ def kept_salt(folder: Path) -> bytes:
         descriptor, part = tempfile.mkstemp(prefix=f".{SALT}.", suffix=".part", dir=folder)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(salt.hex() + "\n")
-        Path(part).replace(path)
+        # Shards of one batch may begin at the same moment: the first salt counts.
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return read_salt(path)
+        except OSError:  # a disk without links
+            Path(part).replace(path)
+        finally:
+            Path(part).unlink(missing_ok=True)
     except OSError as error:
         message = f"cannot write {path}: {error.strerror}; give another -o"
         raise OutputError(message) from error

@@ -7,20 +7,19 @@ consecutive records with one unknown code between them, so that a scanner can ru
 from __future__ import annotations
 
 import ctypes
-import gzip
 import re
-import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv import native
 from bioconv.errors import InputError
+from bioconv.sequence.byte_stream import open_bytes, reading_errors
+from bioconv.sequence.parts import Before, FastaPart
 
 UNKNOWN = 4
 AMBIGUOUS, FOREIGN, BLANK, BAD = 5, 6, 7, 8  # byte classes beyond the codes, as in fasta.c
@@ -93,28 +92,6 @@ def encode(sequence: str | bytes) -> NDArray[np.uint8]:
     return np.minimum(byte_classes()[np.frombuffer(raw, dtype=np.uint8)], UNKNOWN)
 
 
-def open_bytes(path: str | Path) -> BinaryIO:
-    """Open a file (`-`: stdin) for reading bytes, decompressing gzip and bgzip by their magic bytes.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it cannot be opened.
-    """
-    try:
-        stream: BinaryIO = sys.stdin.buffer if str(path) == "-" else Path(path).open("rb")  # noqa: SIM115
-        peek = getattr(stream, "peek", None)  # not every stand-in for stdin has it
-        head = peek(2)[:2] if peek else b""
-    except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise InputError(message) from error
-    if not head or head not in {b"\x1f\x8b", b"\x1f"}:  # a pipe may give one byte at first
-        return stream
-    unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
-    unpacked.myfileobj = stream  # type: ignore[assignment]  # closed with it; a pipe cannot be opened again
-    return cast(BinaryIO, unpacked)
-
-
 class _State(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("consumed", "produced", "records", "lines", "ambiguous", "foreign")),
@@ -127,7 +104,7 @@ class FastaReader:
 
     Parameters
     ----------
-    path : path or "-"
+    path : path, "-" or FastaPart
         Plain, gzip or bgzip; `-` is stdin.
     overlap : int
         Codes of an unfinished record that the next chunk begins with: the longest window less one.
@@ -145,7 +122,13 @@ class FastaReader:
     """
 
     def __init__(
-        self, path: str | Path, *, overlap: int, padding: int, skip_masked: bool = False, block: int | None = None
+        self,
+        path: str | Path | FastaPart,
+        *,
+        overlap: int,
+        padding: int,
+        skip_masked: bool = False,
+        block: int | None = None,
     ) -> None:
         self.source = "stdin" if str(path) == "-" else str(path)
         self.records = self.bases = 0
@@ -157,6 +140,7 @@ class FastaReader:
         self._block = block
         self._state = _State()
         self._record: Record | None = None
+        self._counted: Before | None = None
 
     @property
     def ambiguous(self) -> int:
@@ -178,7 +162,8 @@ class FastaReader:
         """
         carry = np.empty(0, dtype=np.uint8)
         rest, read, final = b"", 0, False
-        with open_bytes(self._path) as stream:
+        path = self._path
+        with path.open() if isinstance(path, FastaPart) else open_bytes(path) as stream:
             while not final:
                 block = self._read(stream, read)
                 read += len(block)
@@ -198,14 +183,8 @@ class FastaReader:
         size = self._block or (_BLOCK if read < _LARGE_FILE else _LARGE_BLOCK)
         if not read:
             size = max(size, len(_BYTE_ORDER_MARK))
-        try:
+        with reading_errors(self.source):
             return stream.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            message = f"{self.source}: the gzip data is damaged or cut short ({error}); nothing of this file is kept"
-            raise InputError(message) from error
-        except OSError as error:
-            message = f"{self.source}: {error.strerror or error}"
-            raise InputError(message) from error
 
     def _decode(self, data: bytes, final: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Decode what is complete in `data`; `table` has header start, header end, place of the first code."""
@@ -276,7 +255,7 @@ class FastaReader:
         if status == _DONE:
             return
         if len(table):
-            self._record = Record(_name(data, table[-1], self.records + len(table) - 1), self.source)
+            self._record = Record(self._name(data, table[-1], self.records + len(table) - 1), self.source)
         at = int(self._state.consumed)
         if status == _NO_HEADER:
             head = data[at : at + 512]
@@ -290,7 +269,7 @@ class FastaReader:
 
     def _fail(self, reason: str) -> NoReturn:
         record = f", record {self._record.name!r}" if self._record else ""
-        message = f"{self.source}{record}, line {self._state.lines + 1}: {reason}"
+        message = f"{self.source}{record}, line {self._before().lines + self._state.lines + 1}: {reason}"
         raise InputError(message)
 
     def _assemble(
@@ -306,7 +285,7 @@ class FastaReader:
         size = ahead + len(codes)
         records = [] if self._record is None else [self._record]
         for number, row in enumerate(table, self.records):
-            records.append(Record(_name(data, row, number), self.source, number))
+            records.append(Record(self._name(data, row, number), self.source, number))
         if not records or (size == 0 and not len(table) and not final):
             return None, carry
         begins = ahead + table[:, 2]
@@ -331,7 +310,12 @@ class FastaReader:
         padded[ahead:size] = codes
         return Chunk(padded, size, limit, records, begins, ends, offsets, not final), padded[limit:size].copy()
 
+    def _name(self, data: bytes, row: NDArray[np.int64], number: int) -> str:
+        words = data[row[0] : row[1]].split(None, 1)
+        return words[0].decode("utf-8", "replace") if words else f"unnamed_{self._before().records + number + 1}"
 
-def _name(data: bytes, row: NDArray[np.int64], number: int) -> str:
-    words = data[row[0] : row[1]].split(None, 1)
-    return words[0].decode("utf-8", "replace") if words else f"unnamed_{number + 1}"
+    def _before(self) -> Before:
+        """Return what stands in the file before what is read here: counted when it is asked for."""
+        if self._counted is None:
+            self._counted = self._path.before() if isinstance(self._path, FastaPart) else Before()
+        return self._counted

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError
-from bioconv.sequence.fasta import open_bytes
+from bioconv.sequence.byte_stream import open_bytes
 
 LONGEST = 1 << 20
 """Letters of a record that is held whole."""

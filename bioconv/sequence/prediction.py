@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.errors import OptionError
 from bioconv.sequence.fasta import FastaReader, Record
+from bioconv.sequence.parts import Part, RegionPart
 from bioconv.sequence.predictors import LongRecord, Predictor, load_predictors
 from bioconv.sequence.protein_records import ProteinReader
 from bioconv.sequence.records import Batch, Piece, whole_records
@@ -98,7 +99,7 @@ class PredictRun:
         InputError
             Names file, record and line; what was yielded before belongs to a damaged input.
         """
-        reader: Reader | ProteinReader = ProteinReader(source) if self.alphabet == "protein" else _open(source)
+        reader: Reader | ProteinReader = _open_protein(source) if self.alphabet == "protein" else _open(source)
         items = reader.batches() if isinstance(reader, ProteinReader) else whole_records(reader.chunks())
         for (records, _), values in in_order(self._values, self._work(items), self._threads):
             yield records, values
@@ -106,7 +107,7 @@ class PredictRun:
         self.bases += reader.bases
         self.ambiguous += reader.ambiguous
         self.foreign += reader.foreign
-        if not reader.records:
+        if not reader.records and not isinstance(source, Part):
             runtime.logger.warning("%s: no sequences in it", reader.source)
 
     def _work(self, items: Iterator[Batch | Piece]) -> Iterator[tuple[list[Record], Batch | Floats]]:
@@ -160,7 +161,13 @@ def _open(source: Source) -> Reader:
         from bioconv.sequence.regions import read_texts
 
         return read_texts(source, overlap=0, padding=0)
+    assert not isinstance(source, RegionPart)
     return FastaReader(source, overlap=0, padding=0)
+
+
+def _open_protein(source: Source) -> ProteinReader:
+    assert not isinstance(source, RegionPart)
+    return ProteinReader(source)
 
 
 def _one_alphabet(predictors: Sequence[Predictor]) -> str:

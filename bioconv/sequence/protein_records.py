@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +11,9 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.errors import InputError
 from bioconv.sequence.alphabets import PROTEIN
-from bioconv.sequence.fasta import Record, open_bytes
+from bioconv.sequence.byte_stream import open_bytes, reading_errors
+from bioconv.sequence.fasta import Record
+from bioconv.sequence.parts import Before, FastaPart
 from bioconv.sequence.records import Batch
 
 _LETTERS = 1 << 16  # of a batch
@@ -27,7 +27,7 @@ class ProteinReader:
 
     Parameters
     ----------
-    source : path, "-" or mapping
+    source : path, "-", FastaPart or mapping
         FASTA, plain, gzip or bgzip, or letters by name.
 
     Attributes
@@ -36,7 +36,7 @@ class ProteinReader:
         What has been read so far: records, letters, 0, and letters that are unknown.
     """
 
-    def __init__(self, source: str | Path | Mapping[str, str]) -> None:
+    def __init__(self, source: str | Path | FastaPart | Mapping[str, str]) -> None:
         self._given = source
         self.source = "sequences" if isinstance(source, Mapping) else "stdin" if str(source) == "-" else str(source)
         self.records = self.bases = self.ambiguous = self.foreign = 0
@@ -71,16 +71,17 @@ class ProteinReader:
         for name, text in given.items():
             yield name, self._codes(text.encode("utf-8", "replace"), f"record {name!r}")
 
-    def _read(self, path: str | Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    def _read(self, path: str | Path | FastaPart) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         name: str | None = None
         parts: list[NDArray[np.uint8]] = []
-        for number, line in enumerate(self._lines(path), 1):
+        before = path.before() if isinstance(path, FastaPart) else Before()
+        for number, line in enumerate(self._lines(path), before.lines + 1):
             text = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
             if text.startswith(b">"):
                 if name is not None:
                     yield name, np.concatenate(parts)
                 words = text[1:].split(None, 1)
-                name = words[0].decode("utf-8", "replace") if words else f"unnamed_{self.records + 1}"
+                name = words[0].decode("utf-8", "replace") if words else f"unnamed_{before.records + self.records + 1}"
                 parts = [np.empty(0, np.uint8)]
             elif text and not text.startswith(b";"):
                 if name is None:
@@ -99,13 +100,7 @@ class ProteinReader:
         self._nucleic += len(text) - len(text.translate(None, _NUCLEIC))
         return PROTEIN.encode(text)
 
-    def _lines(self, path: str | Path) -> Iterator[bytes]:
-        try:
-            with open_bytes(path) as stream:
-                yield from stream
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            message = f"{self.source}: the gzip data is damaged or cut short ({error}); nothing of this file is kept"
-            raise InputError(message) from error
-        except OSError as error:
-            message = f"{self.source}: {error.strerror or error}"
-            raise InputError(message) from error
+    def _lines(self, path: str | Path | FastaPart) -> Iterator[bytes]:
+        stream = path.open() if isinstance(path, FastaPart) else open_bytes(path)
+        with stream, reading_errors(self.source):
+            yield from stream

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.errors import InputError
+from bioconv.sequence.byte_stream import open_bytes
 from bioconv.sequence.fasta import (
     AMBIGUOUS,
     BLANK,
@@ -24,7 +25,6 @@ from bioconv.sequence.fasta import (
     Chunk,
     Record,
     byte_classes,
-    open_bytes,
 )
 from bioconv.sequence.scanning.hits import HitBatch
 
@@ -229,17 +229,51 @@ def read_texts(sequences: Mapping[str, str], *, overlap: int, padding: int, skip
 
 
 def read_regions(
-    path: str | Path, bed: str | Path, *, overlap: int, padding: int, skip_masked: bool = False
+    path: str | Path,
+    bed: str | Path,
+    *,
+    overlap: int,
+    padding: int,
+    skip_masked: bool = False,
+    only: slice | None = None,
 ) -> RegionReader:
     """Return a reader of BED regions of an indexed FASTA (plain or bgzip; a missing `.fai` index is made).
 
     Overlapping regions are joined, so that no hit is reported twice.
+
+    Parameters
+    ----------
+    only
+        Which of the joined regions, by place in the genome; None: all.
 
     Raises
     ------
     InputError
         A file that cannot be indexed, or a region outside its sequences.
     """
+    fasta, merged = _joined_regions(path, bed)
+
+    def fetch(name: str, start: int, end: int) -> bytes:
+        letters: str = fasta.fetch(name, start + 1, end).seq
+        return letters.encode()
+
+    chosen = merged if only is None else merged[only]
+    return RegionReader(str(path), chosen, fetch, overlap=overlap, padding=padding, skip_masked=skip_masked)
+
+
+def region_lengths(path: str | Path, bed: str | Path) -> list[int]:
+    """Return the bases of each region that `read_regions` reads, in its order.
+
+    Raises
+    ------
+    InputError
+        As `read_regions`.
+    """
+    return [region.end - region.start for region in _joined_regions(path, bed)[1]]
+
+
+def _joined_regions(path: str | Path, bed: str | Path) -> tuple[Any, list[Region]]:
+    """Return the indexed FASTA, and the regions that lie in it, in its order."""
     fasta = open_indexed(path)
     lengths = {name: entry.rlen for name, entry in fasta.index.items()}
     regions = read_bed(bed)
@@ -250,13 +284,7 @@ def read_regions(
             has = f"has {lengths[region.name]:,} bases" if region.name in lengths else f"is not in {path}"
             message = f"{bed}: region {region.name}:{region.start}-{region.end}: {region.name} {has}"
             raise InputError(message)
-
-    def fetch(name: str, start: int, end: int) -> bytes:
-        letters: str = fasta.fetch(name, start + 1, end).seq
-        return letters.encode()
-
-    merged = merge_regions(regions, list(lengths))
-    return RegionReader(str(path), merged, fetch, overlap=overlap, padding=padding, skip_masked=skip_masked)
+    return fasta, merge_regions(regions, list(lengths))
 
 
 def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:

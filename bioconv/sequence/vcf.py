@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Self
 
 from bioconv.errors import InputError
-from bioconv.sequence.fasta import open_bytes
+from bioconv.sequence.byte_stream import open_bytes
 
 _LONGEST_LINE = 1 << 28
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -86,11 +86,20 @@ class Batch:
             For what is wrong with the batch as a whole; what was done by then is in the manifest.
         """
         for item in items:
-            yield self._one(item, progress)
+            yield self.note(self.segment(item, progress))
 
-    def _one(self, item: Item, progress: Callable[[], object]) -> Outcome:
+    def segment(self, item: Item, progress: Callable[[], object] = lambda: None) -> Outcome:
+        """Segment one item and write its results; what became of it is not in the manifest yet.
+
+        To do it again gives the same files, whatever an attempt that was killed has left.
+
+        Raises
+        ------
+        OptionError, ModelError, OutputError
+            As `run`.
+        """
         begin = time.monotonic()
-        wanted = Record(item.name, item.source, FAILED, models=self._models, settings=self._settings, facts=self.facts)
+        wanted = self.record(item)
         try:
             if item.reason:
                 raise InputError(item.reason)
@@ -104,7 +113,7 @@ class Batch:
                 wanted = replace(wanted, input=wanted.source)
             else:
                 self._clear(item)
-            return self._note(item, replace(wanted, reason=str(error)), begin)
+            return _outcome(item, replace(wanted, reason=str(error)), begin)
         self._clear(item)
         try:
             record = self._segment(item, wanted, progress)
@@ -112,32 +121,38 @@ class Batch:
             raise
         except Exception as error:
             runtime.logger.debug("%s", item.source, exc_info=True)
-            record = replace(wanted, reason=failure_reason(item, error))
-        return self._note(item, record, begin)
+            record = replace(wanted, reason=item.said(failure_reason(item, error)))
+        return _outcome(item, record, begin)
+
+    def record(self, item: Item) -> Record:
+        """Return the record of an item of which nothing is known yet."""
+        return Record(item.name, item.source, FAILED, models=self._models, settings=self._settings, facts=self.facts)
+
+    def note(self, outcome: Outcome) -> Outcome:
+        """Put what became of an item into the manifest, and log its warnings."""
+        if not outcome.skipped:
+            for warning in outcome.record.warnings:
+                runtime.logger.warning("%s: %s", outcome.item.source, warning)
+            self.manifest.append(outcome.record)
+        return outcome
 
     def _segment(self, item: Item, wanted: Record, progress: Callable[[], object]) -> Record:
         path = item.files[0] if len(item.files) == 1 else list(item.files)
         with open_image(path, axes=self.segmenter.choices.axes) as source:
+            source.info = replace(source.info, path=item.said(source.info.path))
             runtime.logger.debug("%s: axes %s, shape %s", item.source, source.info.axes, source.info.shape)
             result = self.segmenter.segment(source, progress)
             try:
                 written = write_results(result, self.output, item.base, self.wanted)
             finally:
                 result.close()
-        for warning in result.warnings:
-            runtime.logger.warning("%s: %s", item.source, warning)
         return replace(
             wanted,
             status=DONE,
             outputs=tuple(self.manifest.output(place, kind) for place, kind in written),
-            warnings=tuple(result.warnings),
+            warnings=tuple(map(item.said, result.warnings)),
             facts={**self.facts, **result.facts, **_shown_plane(result)},
         )
-
-    def _note(self, item: Item, record: Record, begin: float) -> Outcome:
-        record = replace(record, seconds=round(time.monotonic() - begin, 3))
-        self.manifest.append(record)
-        return Outcome(item, record)
 
     def _check_same_name(self, wanted: Record) -> None:
         """Refuse to replace the result of another file that happens to have the same name."""
@@ -156,8 +171,6 @@ class Batch:
         known = self.manifest.records.get(item.name)
         for output in known.outputs if known is not None else ():
             (self.output / output.path).unlink(missing_ok=True)
-        if not self.manifest.exists:
-            return  # a fresh folder: what lies there is not ours
         others = {
             output.path for name, record in self.manifest.records.items() if name != item.name
             for output in record.outputs
@@ -166,9 +179,15 @@ class Batch:
             # A run that was killed may have left a result that is not in the manifest, or a part of one.
             place = output_path(self.output, item.base, kind, "")
             stem = glob.escape(place.name)
-            for found in (*place.parent.glob(f"{stem}.*"), *place.parent.glob(f".{stem}.*.part")):
+            # In a fresh folder what lies there is not ours, parts apart.
+            whole = place.parent.glob(f"{stem}.*") if self.manifest.exists else ()
+            for found in (*whole, *place.parent.glob(f".{stem}.*.part")):
                 if _is_output(found.name, place.name) and found.relative_to(self.output).as_posix() not in others:
                     found.unlink(missing_ok=True)
+
+
+def _outcome(item: Item, record: Record, begin: float) -> Outcome:
+    return Outcome(item, replace(record, seconds=round(time.monotonic() - begin, 3)))
 
 
 def _is_output(name: str, base: str) -> bool:

@@ -1,14 +1,12 @@
-"""Where the results of a batch go: the default folder, a name for each input, no two alike; shards."""
+"""Where the results of a batch go: the default folder, a name for each input, no two alike."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-
-from bioconv.errors import OptionError
 
 FOLDERS = {
     "overlay": "overlays",
@@ -38,17 +36,32 @@ class Item:
         The files it is made of: one, or those of a DICOM series.
     reason
         Why it cannot be read at all; empty: it may be.
+    given
+        The files as they were given, where `files` are absolute; empty: `files`.
     """
 
     name: str
     base: str
     files: tuple[Path, ...]
     reason: str = ""
+    given: tuple[Path, ...] = ()
 
     @property
     def source(self) -> str:
         """What messages call it: the path, of a series that of its folder."""
-        return str(self.files[0] if len(self.files) == 1 else self.files[0].parent)
+        files = self.given or self.files
+        return str(files[0] if len(files) == 1 else files[0].parent)
+
+    def absolute(self) -> Item:
+        """Return the same item, whose files are found from any folder; it is still called what it was."""
+        files = tuple(Path(os.path.abspath(path)) for path in self.files)  # noqa: PTH100 - a link stays a link
+        return replace(self, files=files, given=self.given or self.files)
+
+    def said(self, text: str) -> str:
+        """Return a text in which files go by the paths that were given."""
+        for path, given in zip(self.files, self.given, strict=False):
+            text = text.replace(str(path), str(given)).replace(str(path.parent), str(given.parent))
+        return text
 
 
 def default_output(paths: Sequence[Path]) -> Path:
@@ -125,27 +138,3 @@ def _claims(base: str) -> set[str]:
     """Return the places, without suffix, that the outputs of one base may take."""
     folded = base.casefold()
     return {folded} | {f"{folder}/{folded}" for folder in FOLDERS.values()}
-
-
-def parse_shard(text: str | None) -> tuple[int, int]:
-    """Return (which, of how many), which counted from 1; None: the only one.
-
-    Raises
-    ------
-    OptionError
-        If it is not `i/n` with 1 <= i <= n.
-    """
-    if text is None:
-        return 1, 1
-    parts = text.split("/")
-    if len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
-        which, number = int(parts[0]), int(parts[1])
-        if 1 <= which <= number:
-            return which, number
-    message = f"--shard {text!r} is not i/n with 1 <= i <= n, such as 2/8"
-    raise OptionError(message)
-
-
-def shard(items: Sequence[Item], which: int, number: int) -> list[Item]:
-    """Return every `number`-th item, from the `which`-th (counted from 1)."""
-    return list(items[which - 1 :: number])

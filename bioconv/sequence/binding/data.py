@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.errors import InputError
-from bioconv.sequence.fasta import UNKNOWN, encode, open_bytes
+from bioconv.sequence.byte_stream import open_bytes
+from bioconv.sequence.fasta import UNKNOWN, encode
 from bioconv.sequence.labelled import LabelledSequences, read_labelled
 from bioconv.sequence.reference_genome import Genome
 from bioconv.sequence.regions import read_bed

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.sequence.fasta import Chunk, Record
+from bioconv.sequence.parts import Part
 from bioconv.sequence.scanning.pipeline import ScanRun, Source, in_order
 
 
@@ -33,7 +34,7 @@ def best_scores(run: ScanRun, source: Source) -> Iterator[tuple[Record, NDArray[
         complete = len(chunk.records) - chunk.open
         held = scores[-1] if chunk.open else None
         yield from zip(chunk.records[:complete], scores[:complete], strict=True)
-    run.count(reader)
+    run.count(reader, whole=not isinstance(source, Part))
 
 
 def matrix_head(run: ScanRun) -> str:

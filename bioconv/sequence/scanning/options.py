@@ -122,6 +122,17 @@ class Summary:
     hits: int = 0
     seconds: float = 0.0
 
+    def add(self, other: Summary) -> None:
+        """Add what another went through, of the same input or the next; hits and seconds are counted elsewhere."""
+        self.files += other.files
+        self.sequences += other.sequences
+        self.bases += other.bases
+        self.longest = max(self.longest, other.longest)
+        self.ambiguous += other.ambiguous
+        self.foreign += other.foreign
+        self.windows += other.windows
+        self.skipped += other.skipped
+
     def line(self, *, with_hits: bool = True) -> str:
         """Return the summary in one line; without the hits where none were looked for."""
         rate = self.bases / 1e6 / self.seconds if self.seconds > 0 else 0.0

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv import runtime
-from bioconv.sequence.fasta import Chunk, FastaReader
+from bioconv.sequence.fasta import Chunk, FastaReader, Record
+from bioconv.sequence.parts import Part, RegionPart
 from bioconv.sequence.scanning import filters
 from bioconv.sequence.scanning.engines import Engine, Found, Joiner, locate
 from bioconv.sequence.scanning.hits import HitBatch, Spool, join_batches
@@ -26,7 +27,7 @@ from bioconv.sequence.scanning.qvalues import FalseDiscovery
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-Source = Mapping[str, str] | str | Path
+Source = Mapping[str, str] | str | Path | Part
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -48,12 +49,17 @@ class Reader(Protocol):
 
 
 def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int) -> Reader:
-    """Return the reader for one input: sequences in memory, BED regions of a FASTA, or a whole FASTA."""
+    """Return the reader for one input: sequences in memory, BED regions of a FASTA, a FASTA, or part of either."""
     masked = options.skip_masked
     if isinstance(source, Mapping):
         from bioconv.sequence.regions import read_texts
 
         return read_texts(source, overlap=overlap, padding=padding, skip_masked=masked)
+    if isinstance(source, RegionPart):
+        from bioconv.sequence.regions import read_regions
+
+        only = slice(source.first, source.last)
+        return read_regions(source.path, source.bed, overlap=overlap, padding=padding, skip_masked=masked, only=only)
     if options.bed is not None:
         from bioconv.sequence.regions import read_regions
 
@@ -104,7 +110,7 @@ class ScanRun:
         self.lengths: dict[str, int] | None = None  # filled where it is set to a dict
         self.threads = runtime.thread_count(options.threads)
         self._spool = Spool()
-        self._tests = np.zeros(len(self.names), dtype=np.int64)
+        self.tests = np.zeros(len(self.names), dtype=np.int64)  # windows tested so far, per motif
         self._discovery = FalseDiscovery()
         self._started = time.perf_counter()
 
@@ -160,10 +166,16 @@ class ScanRun:
                 yield self._placed(batch)
         if bar is not None:
             bar.close()
-        self._tests += tests
+        self.tests += tests
         self.summary.windows += int(tests.sum())
         self.summary.skipped += possible - int(tests.sum())
-        self.count(reader)
+        self.count(reader, whole=not isinstance(source, Part))
+
+    def best(self, source: Source) -> Iterator[tuple[Record, NDArray[np.float64]]]:
+        """Yield each record of one input with its best score per motif and model; see `best_scores`."""
+        from bioconv.sequence.scanning.matrix import best_scores
+
+        return best_scores(self, source)
 
     def _filters(self) -> list[tuple[filters.Filter, bool]]:
         return [
@@ -203,20 +215,20 @@ class ScanRun:
             if self.lengths is not None:
                 self.lengths[record.name] = record.length
 
-    def count(self, reader: Reader) -> None:
-        """Add an input that was read to its end to the summary."""
+    def count(self, reader: Reader, *, whole: bool = True) -> None:
+        """Add an input that was read to its end to the summary; whole: an empty one is worth a warning."""
         summary = self.summary
         summary.files += 1
         summary.sequences += reader.records
         summary.bases += reader.bases
         summary.ambiguous += reader.ambiguous
         summary.foreign += reader.foreign
-        if not reader.records:
+        if whole and not reader.records:
             runtime.logger.warning("%s: no sequences in it", reader.source)
 
     def finish(self) -> Iterator[HitBatch]:
         """Yield all hits kept, with their q-values."""
-        q_values = self._discovery.finish(self._tests)
+        q_values = self._discovery.finish(self.tests)
         batches: Iterator[HitBatch] = (
             replace(batch, q=q_values.of(batch.motif, batch.p)) for batch in self._spool.batches()
         )

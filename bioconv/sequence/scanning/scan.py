@@ -36,7 +36,7 @@ def choose_background(options: ScanOptions, sources: Sequence[Source]) -> NDArra
 def _composition(sources: Sequence[Source], options: ScanOptions) -> NDArray[np.float64]:
     counts = np.zeros(4, dtype=np.int64)
     for source in sources:
-        if not isinstance(source, Mapping) and (source == "-" or _is_pipe(source)):
+        if isinstance(source, str | Path) and (source == "-" or _is_pipe(source)):
             message = f"--background input reads the sequences twice, and {source} can be read once; give a file"
             raise OptionError(message)
         try:
@@ -152,10 +152,47 @@ def _as_list(given: object) -> list[object]:
     return [given] if isinstance(given, (str, os.PathLike)) else list(given)  # type: ignore[call-overload]
 
 
+def read_given(motifs: Sequence[object]) -> list[Motif]:
+    """Return the motifs of files and `jaspar:ID`s, in order; motifs stay as they are.
+
+    Raises
+    ------
+    MotifError
+    """
+    return [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
+
+
+def chosen_models(motifs: Sequence[object], models: Sequence[object]) -> Sequence[object]:
+    """Return the models that are given; with no motifs either, the names of all packaged ones.
+
+    Raises
+    ------
+    OptionError
+        If none is packaged.
+    """
+    if motifs or models:
+        return models
+    from bioconv.zoo import packaged
+
+    known = [name for name, model in packaged().items() if model.task == "binding"]
+    if not known:
+        message = "no motifs and no model: give --motifs FILE or --model NAME|FILE (bioconv models list)"
+        raise OptionError(message)
+    runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(known))
+    return known
+
+
 def build_engines(
-    motifs: Sequence[object], models: Sequence[object], options: ScanOptions, sources: Sequence[Source]
+    motifs: Sequence[object],
+    models: Sequence[object],
+    options: ScanOptions,
+    sources: Sequence[Source],
+    *,
+    background: NDArray[np.float64] | None = None,
 ) -> list[Engine]:
     """Return the engines of a scan: one for all motifs, then one per model; with neither, all packaged models.
+
+    background : (4,) float64, of the sequences as they are given; None: as the options say.
 
     Raises
     ------
@@ -165,20 +202,12 @@ def build_engines(
     if options.motif_ids and not motifs:
         message = "--motif-id chooses among motifs: give --motifs too"
         raise OptionError(message)
-    if not motifs and not models:
-        from bioconv.zoo import packaged
-
-        known = [name for name, model in packaged().items() if model.task == "binding"]
-        if not known:
-            message = "no motifs and no model: give --motifs FILE or --model NAME|FILE (bioconv models list)"
-            raise OptionError(message)
-        runtime.logger.info("no motifs and no model given: scanning with %s", ", ".join(known))
-        models = known
-    background = choose_background(options, sources)
+    models = chosen_models(motifs, models)
+    if background is None:
+        background = choose_background(options, sources)
     engines: list[Engine] = []
     if motifs:
-        read = [motif for given in motifs for motif in ([given] if isinstance(given, Motif) else read_motifs(given))]  # type: ignore[arg-type]
-        engines.append(MotifEngine(select_motifs(read, options.motif_ids), background, options))
+        engines.append(MotifEngine(select_motifs(read_given(motifs), options.motif_ids), background, options))
     for given in models:
         from bioconv.sequence.deepbind import load_motif_model
         from bioconv.sequence.scanning.model_engine import ModelEngine

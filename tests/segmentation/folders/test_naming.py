@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioconv.errors import OptionError
 from bioconv.segmentation.folders.naming import (
     FOLDERS,
     default_output,
     output_bases,
-    parse_shard,
     relative_names,
-    shard,
 )
 
 
@@ -62,18 +58,3 @@ def test_no_two_outputs_meet_even_where_case_does_not_count(found):
     folders = ["", *(f"{folder}/" for folder in set(FOLDERS.values()))]
     places = [f"{folder}{base}".casefold() for base in bases for folder in folders]
     assert len(set(places)) == len(places) == len(folders) * len(found)
-
-
-def test_shards_share_out_everything_once():
-    items = list(range(11))
-    parts = [shard(items, which, 3) for which in (1, 2, 3)]
-    assert sorted(item for part in parts for item in part) == items
-    assert {len(part) for part in parts} == {3, 4}
-    assert parse_shard("2/8") == (2, 8)
-    assert parse_shard(None) == (1, 1)
-
-
-@pytest.mark.parametrize("text", ["", "2", "0/3", "4/3", "a/b", "1/2/3", "-1/3", "1.0/2"])
-def test_no_shard(text):
-    with pytest.raises(OptionError, match="i/n"):
-        parse_shard(text)
