@@ -20,7 +20,7 @@ COMMANDS = {
     "mutation-map": ("bioconv.cli.mutation_map", "Score every single substitution of a sequence: table and plot."),
     "segment": ("bioconv.cli.segment", "Segment images of any format and size: masks, objects, measurements."),
     "classify": ("bioconv.cli.classify", "Classify mammograms: images, breasts, exams, heat maps."),
-    "train": ("bioconv.cli.train", "Train a model: deepbind, segment, classify."),
+    "train": ("bioconv.cli.train", "Train a model: deepbind, segment, classify, lstm."),
     "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "datasets": ("bioconv.cli.datasets", "Data sets by name: list, describe, download, verify, split, make."),

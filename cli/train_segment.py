@@ -62,7 +62,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 )
 @click.option("--from", "start", metavar="NAME|FILE", help="Start from the weights of this model.")
 @click.option(
-    "--architecture", default="unet", show_default=True, metavar="NAME", help="Network; see docs/segmentation.md."
+    "--architecture",
+    default="unet",
+    show_default=True,
+    metavar="NAME",
+    help="Network; see docs/training-segmenters.md.",
 )
 @click.option("--widths", callback=_numbers, metavar="16,32,...", help="Channels of each level of a U-Net.")
 @click.option("--decoder-convolutions", type=click.IntRange(min=1), help="Convolutions per level on the way up.  [1]")

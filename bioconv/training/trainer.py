@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bioconv import runtime
 from bioconv.errors import TrainingInterrupted
 from bioconv.training import callbacks as looking_on
 from bioconv.training.averaging import Average
@@ -127,6 +128,11 @@ class Trainer:
         self._ranks, self._counters, self._unfrozen = ranks, Counters(), False
         self._feeder = Feeder(self.train, config, ranks=ranks)
         self._total_steps = min(config.epochs * self._feeder.steps_per_epoch, config.max_steps or 2**62)
+        if config.warmup_steps > self._total_steps:
+            runtime.logger.warning(
+                "the training has %d steps and the warm-up %d: the learning rate stays below its value; give "
+                "fewer --warmup-steps, smaller batches or more epochs", self._total_steps, config.warmup_steps,
+            )  # fmt: skip
         if not resume:
             initialize(self.model, config)
         freeze(self.model, config)

@@ -38,12 +38,15 @@ class Layout:
         Makes a name safe for the format.
     escape_record : callable, optional
         The same for the name of a sequence, where the format is stricter there.
+    escape_detail : callable, optional
+        The same for the second name of a motif, where the format wants nothing of an empty one.
     """
 
     head: str
     fields: tuple[Field, ...]
     escape: Callable[[str], str]
     escape_record: Callable[[str], str] | None = None
+    escape_detail: Callable[[str], str] | None = None
 
 
 def _plain(text: str) -> str:
@@ -52,6 +55,10 @@ def _plain(text: str) -> str:
 
 def _gff(text: str) -> str:
     return quote(text, safe=" .:^*$@!+?|()[]{}<>/~#'-_")
+
+
+def _gff_alias(text: str) -> str:
+    return f";Alias={_gff(text)}" if text else ""
 
 
 def _gff_seqid(text: str) -> str:
@@ -90,11 +97,12 @@ def layout(name: str, *, with_q: bool) -> Layout:
             "##gff-version 3\n",
             (
                 *((RECORD, 0), "\tbioconv\tnucleotide_motif\t", (START, 1), tab, (END, 0), tab, (TEN_LOG_P, 0), tab),
-                *((STRAND, 0), "\t.\tName=", (MOTIF, 0), ";Alias=", (DETAIL, 0), ";score=", (SCORE, 0), ";pvalue="),
+                *((STRAND, 0), "\t.\tName=", (MOTIF, 0), (DETAIL, 0), ";score=", (SCORE, 0), ";pvalue="),
                 *((P, 0), *q, ";sequence=", (MATCHED, 0), "\n"),
             ),
             _gff,
             _gff_seqid,
+            _gff_alias,
         )
     return Layout(
         "",
@@ -125,7 +133,7 @@ class RowWriter:
     def __init__(self, form: Layout, motifs: Sequence[str], details: Sequence[str]) -> None:
         self._layout = form
         self._motifs = [form.escape(text) for text in motifs]
-        self._details = [form.escape(text) for text in details]
+        self._details = [(form.escape_detail or form.escape)(text) for text in details]
 
     def text(self, batch: HitBatch) -> bytes:
         """Return the rows of a batch."""
