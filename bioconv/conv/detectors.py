@@ -13,6 +13,7 @@ import numpy as np
 
 from bioconv.conv import detectors_native, native, reference_detectors
 from bioconv.conv.detector_network import STRAND_POOLING, Codes, Detectors, Floats
+from bioconv.conv.functional import choose
 from bioconv.errors import OptionError
 
 __all__ = ["STRAND_POOLING", "Codes", "Detectors", "Floats", "batch_scores", "record_scores", "window_scores"]
@@ -116,23 +117,27 @@ def _scores(
     match _chosen(backend, device):
         case "native":
             return detectors_native.scores(codes, detectors, grid)
-        case "torch":
+        case "torch" if device == "cpu":
             from bioconv.conv import detectors_torch
 
             return detectors_torch.scores(codes, detectors, grid, device)
         case "reference":
             return reference_detectors.scores(codes, detectors, grid)
+        case "torch" | "triton" | None as on_device:
+            from bioconv.conv import device_windows
+
+            return device_windows.scores(codes, detectors, grid, device=device, backend=on_device)
         case unknown:
-            message = f"backend {unknown!r} is not known; give native, torch or reference"
+            message = f"backend {unknown!r} is not known; give native, torch, triton or reference"
             raise OptionError(message)
 
 
-def _chosen(backend: str | None, device: str) -> str:
-    on_cpu = device == "cpu"
+def _chosen(backend: str | None, device: str) -> str | None:
+    """Return the backend; None where it depends on the work."""
     if backend is None:
-        return "native" if on_cpu and native.kernels() is not None else "torch"
-    if backend == "native" and (not on_cpu or native.kernels() is None):
-        reason = "there are no compiled kernels" if on_cpu else f"it does not run on {device}"
+        return choose("windows").backend if device == "cpu" else None
+    if backend == "native" and (device != "cpu" or native.kernels() is None):
+        reason = "there are no compiled kernels" if device == "cpu" else f"it does not run on {device}"
         message = f"backend 'native' cannot be used: {reason}; use torch"
         raise OptionError(message)
     return backend

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -74,6 +77,26 @@ def in_pieces(
             continue
         yield done
         begin += some
+
+
+@contextmanager
+def turn_on(device: str) -> Iterator[None]:
+    """Wait for a turn on a device, and work on a stream of one's own: on CUDA two threads at once.
+
+    While one computes, the other's codes and results are copied. Elsewhere (Triton's interpreter) threads take turns.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_turns(device))
+        if device.startswith("cuda"):
+            stack.enter_context(torch.cuda.device(device))
+            stack.enter_context(torch.cuda.stream(torch.cuda.Stream(device)))
+        stack.enter_context(torch.inference_mode())
+        yield
+
+
+@cache
+def _turns(device: str) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(2 if device.startswith("cuda") else 1)
 
 
 class Stager:

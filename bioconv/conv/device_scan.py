@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bioconv.conv.device_memory import PieceSize, Stager, in_pieces
+from bioconv.conv.device_memory import PieceSize, Stager, in_pieces, turn_on
 from bioconv.conv.launches import ScanLaunch
 from bioconv.conv.prefilter import LETTERS, Bucket, make_buckets
 
@@ -52,7 +51,6 @@ class DeviceScanner:
         self._longest = max((len(losses) for _, losses in oriented), default=1)
         self.stride = 2 * max(1, len(budgets))
         self._piece = PieceSize(piece)
-        self._turns = threading.BoundedSemaphore(2 if device.startswith("cuda") else 1)
         self._making = threading.Lock()
         self._scans: dict[object, Any] = {}
 
@@ -100,7 +98,7 @@ class DeviceScanner:
         limit = len(codes) if limit is None else min(limit, len(codes))
         parts: list[Ordered] = []
         if self.buckets and start < limit:
-            with self._turns, _own_stream(self.device):
+            with turn_on(self.device):
                 parts = list(self._parts(codes, self.ready(backend, launches), start, limit))
         orders = np.concatenate([np.empty(0, np.int64), *(order for order, _ in parts)])
         return orders, np.concatenate([np.empty(0, np.int32), *(loss for _, loss in parts)])
@@ -123,14 +121,3 @@ class DeviceScanner:
             return order.cpu().numpy() + begin * self.stride, loss.cpu().numpy()
 
         yield from in_pieces(work, start, limit, piece=self._piece, device=self.device)
-
-
-@contextmanager
-def _own_stream(device: str) -> Iterator[None]:
-    """Give the calling thread a stream of its own on a CUDA device."""
-    with ExitStack() as stack:
-        if device.startswith("cuda"):
-            stack.enter_context(torch.cuda.device(device))
-            stack.enter_context(torch.cuda.stream(torch.cuda.Stream(device)))
-        stack.enter_context(torch.inference_mode())
-        yield

@@ -17,6 +17,15 @@ _UNPACK_BLOCK = 1024
 _kernels: Any = triton_pwm  # triton's decorator has no types
 
 
+def unpack_codes(packed: Tensor, count: int) -> Tensor:
+    """Return (count,) uint8 codes from the form of `packing.pack`."""
+    codes = torch.empty(count, dtype=torch.uint8, device=packed.device)
+    if count:
+        grid = (-(-count // _UNPACK_BLOCK),)
+        _kernels.unpack_codes[grid](packed, len(packed) // 3, codes, count, BLOCK=_UNPACK_BLOCK)
+    return codes
+
+
 @dataclass
 class _List:
     """A list in device memory, filled by a kernel: what it holds of each entry, and how many there were."""
@@ -51,11 +60,7 @@ class TritonScan:
 
     def unpack(self, packed: Tensor, count: int) -> Tensor:
         """Return (count,) uint8 codes from the form of `packing.pack`."""
-        codes = torch.empty(count, dtype=torch.uint8, device=packed.device)
-        if count:
-            grid = (-(-count // _UNPACK_BLOCK),)
-            _kernels.unpack_codes[grid](packed, len(packed) // 3, codes, count, BLOCK=_UNPACK_BLOCK)
-        return codes
+        return unpack_codes(packed, count)
 
     def begin(self, codes: Tensor, owned: int) -> list[_List]:
         """Launch the search for candidates among the windows that start before `owned`, without waiting for it."""
