@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": ("bioconv.cli.evaluate", "Judge a model's or anybody's predictions, with intervals."),
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "datasets": ("bioconv.cli.datasets", "Data sets by name: list, describe, download, verify, split, make."),
+    "info": ("bioconv.cli.info", "Show versions, devices, kernels, and which backend is chosen and why."),
     "models": ("bioconv.cli.models", "List, describe, download, look into, import and export models."),
 }
 

@@ -86,6 +86,7 @@ def choose(
     if device == "cpu":
         return _on_cpu(task)
     if missing := no_triton(device):
+        runtime.warn_once(f"triton {device}", f"{device}: {missing}; running on torch, slower")
         return Choice(task, device, "torch", missing, shape)
     from bioconv.conv.measurements import measurements  # here: a scan on the CPU starts without it
 
