@@ -3,17 +3,21 @@
 A matrix unit multiplies numbers of few bits fast. The losses of a matrix (whole numbers up to millions) are therefore
 divided by a step and rounded down, so that they lie between 0 and `levels`, and so is the budget:
 
-    q(j, a) = floor(min(l(j, a), B + 1) / s),   Q = floor(B / s),   s = ceil((B + 1) / levels)
+    q(j, a) = floor(l(j, a) / s), but `levels` where l(j, a) > B;   Q = floor(B / s);   s = ceil((B + 1) / levels)
 
-**No hit is lost.** A hit's losses sum to at most B, so none of them is cut by the minimum, and
+**No hit is lost.** A hit's losses sum to at most B, so none of them is above B, and
 
     sum floor(l / s) <= floor(sum l / s) <= floor(B / s) = Q
 
-because a sum of floors is a whole number and not above the sum. **No rounding in the product.** All q are whole numbers
+because a sum of floors is a whole number and not above the sum.
+
+**No rounding in the product.** All q are whole numbers
 up to `levels` (Q <= levels - 1, since B < levels s), at most 2047 for 16-bit floats (11 significant bits) or 127 for
 8-bit integers, so products with 0 and 1 are exact, and every partial sum is a whole number below 2^24, exact in a
-float32 in any order of addition. What passes wrongly, at most L steps beyond the budget, is sorted out by the exact
-losses; where s = 1 nothing does.
+float32 in any order of addition.
+
+**What passes wrongly** sums to at most B + L (s - 1), as each floor loses less than s; the exact losses sort it out.
+Where s = 1 nothing does.
 
 **Four features per letter, unknown ones included.** Known letters have three degrees of freedom, as every letter is
 one of four. The features are "is A", "is C", "is G" and "is unknown"; their weights are q(A) - q(T), q(C) - q(T),
@@ -70,7 +74,7 @@ class Bucket:
     def quantised(self, levels: int) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
         """Return q (S, letters, 4) between 0 and `levels`, and Q (S,), -1 for padding."""
         step = np.maximum(-(-(self.budgets.astype(np.int64) + 1) // levels), 1)
-        q = self.losses // step[:, None, None]
+        q = np.where(self.losses > self.budgets[:, None, None], levels, self.losses // step[:, None, None])
         return q.astype(np.int16), (self.budgets // step).astype(np.int32)
 
     def features(self, levels: int) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
