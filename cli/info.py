@@ -40,14 +40,13 @@ def command(measure: bool, as_json: bool) -> None:
 
 def collect(*, measure: bool = False) -> dict[str, Any]:
     """Return what the command shows."""
-    import torch
-
     from bioconv.conv import native
     from bioconv.conv.functional import choices
     from bioconv.conv.measurements import installed
     from bioconv.download import cache_folder
 
-    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    found = runtime.cuda_devices()
+    devices = [about.device for about in found]
     if measure:
         _measure(devices)
     return {
@@ -56,24 +55,12 @@ def collect(*, measure: bool = False) -> dict[str, Any]:
         "platform": platform.platform(),
         "torch": installed("torch"),
         "triton": installed("triton"),
-        "devices": [{"device": name, **_about(name)} for name in devices],
+        "devices": [asdict(about) for about in found],
         "threads": runtime.thread_count(),
         "kernels": {"compiled": native.kernels() is not None, "instructions": native.instructions()},
         "cache": str(cache_folder()),
         "extras": {extra: all(installed(name) != "none" for name in names) for extra, names in EXTRAS.items()},
         "backends": [asdict(choice) for device in ("cpu", *devices) for choice in choices(device)],
-    }
-
-
-def _about(device: str) -> dict[str, Any]:
-    import torch
-
-    facts = torch.cuda.get_device_properties(device)
-    return {
-        "name": facts.name,
-        "memory_bytes": facts.total_memory,
-        "capability": f"{facts.major}.{facts.minor}",
-        "processors": facts.multi_processor_count,
     }
 
 

@@ -24,6 +24,8 @@ ENOUGH = 1 << 18
 """Windows worth a measurement; fewer run as measured before, or by torch."""
 WORK = 1 << 22
 """Windows of a measurement: the real ones, repeated where they are fewer."""
+REPEATS = 3
+"""Searches timed per shape of a launch; the fastest counts."""
 _MOST = 1 << 31  # positions of hits are 32 bits wide
 
 
@@ -154,7 +156,7 @@ def _search_time(bucket: Bucket, launch: ScanLaunch, codes: NDArray[np.uint8], d
             return scan.search(on_device, len(codes))
 
         search()  # compiled here, and its lists grown
-        return min(timed(search, device) for _ in range(3))
+        return min(timed(search, device) for _ in range(REPEATS))
 
 
 def _launch_of(entry: dict[str, object] | None) -> ScanLaunch | None:

@@ -21,6 +21,7 @@ def device(monkeypatch, tmp_path):
     monkeypatch.setattr(functional, "device_title", lambda device: "Some GPU 80GB")
     monkeypatch.setattr(functional, "timed", lambda run, device: run() and run.seconds)
     monkeypatch.setattr(runtime, "_warned", set())
+    monkeypatch.setattr(runtime.logger, "propagate", True)
     measurements.measurements_at.cache_clear()
     yield "cuda"
     measurements.measurements_at.cache_clear()
@@ -122,6 +123,7 @@ def test_folder_that_cannot_be_written_is_said_once(device, tmp_path, monkeypatc
 
 def test_without_triton_torch_runs_and_says_why_once(monkeypatch, caplog):
     monkeypatch.setattr(runtime, "_warned", set())
+    monkeypatch.setattr(runtime.logger, "propagate", True)
     monkeypatch.setattr(measurements, "installed", lambda package: "none")
     with caplog.at_level(logging.WARNING, logger="bioconv"):
         chosen = [choose("scan", "cuda"), choose("windows", "cuda")]
