@@ -19,7 +19,7 @@ from bioconv.sequence.scanning.options import ScanOptions
 def motifs(count):
     rng = np.random.default_rng(count)
     return [
-        Motif(f"m{k}", rng.dirichlet(np.full(4, 0.3), int(length)), sites=40.0)
+        Motif(f"m{k}", "", rng.dirichlet(np.full(4, 0.3), int(length)), 40.0, "here")
         for k, length in enumerate(rng.integers(6, 18, count))
     ]
 
@@ -62,20 +62,20 @@ def as_device(monkeypatch):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_motif_hits_are_those_of_the_cpu(fasta, as_device, threads, monkeypatch):
-    found = list(bioconv.scan(fasta, motifs=motifs(30), device="cuda", threads=threads))
+    found = list(bioconv.scan(fasta, motifs=motifs(30), options=ScanOptions(device="cuda", threads=threads)))
     assert as_device == ["cuda"]
     monkeypatch.undo()
-    expected = list(bioconv.scan(fasta, motifs=motifs(30), device="cpu"))
+    expected = list(bioconv.scan(fasta, motifs=motifs(30), options=ScanOptions(device="cpu")))
     assert len(expected) > 50
     assert found == expected
 
 
 def test_model_hits_are_those_of_the_cpu(fasta, as_device, model_path, monkeypatch):
-    model = model_path(3, length=8, window=40)
-    found = list(bioconv.scan(fasta, model=model, p=1e-2, device="cuda"))
+    model = model_path(0, length=6, window=30)
+    found = list(bioconv.scan(fasta, model=model, options=ScanOptions(p=0.02, device="cuda")))
     assert {"cuda qualifying", "cuda scores"} <= set(as_device)
     monkeypatch.undo()
-    expected = list(bioconv.scan(fasta, model=model, p=1e-2, device="cpu"))
+    expected = list(bioconv.scan(fasta, model=model, options=ScanOptions(p=0.02, device="cpu")))
     assert len(expected) > 20
     for one, other in zip(found, expected, strict=True):
         assert (one.start, one.end, one.strand, one.matched_sequence) == (
@@ -93,7 +93,7 @@ def test_motifs_run_on_the_cpu_unless_a_device_is_asked_for(monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_no_device_is_said_clearly(fasta):
     with pytest.raises(OptionError, match="--device cuda: this machine has 0 CUDA devices; use --device cpu"):
-        list(bioconv.scan(fasta, motifs=motifs(1), device="cuda"))
+        list(bioconv.scan(fasta, motifs=motifs(1), options=ScanOptions(device="cuda")))
 
 
 def test_device_is_in_the_head_only_where_it_is_one(as_device):
@@ -107,9 +107,10 @@ def test_device_is_in_the_head_only_where_it_is_one(as_device):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_rows_on_a_real_device_are_those_of_the_cpu(fasta, model_path):
-    for given in ({"motifs": motifs(30)}, {"model": model_path(3, length=8, window=40), "p": 1e-2}):
-        found = list(bioconv.scan(fasta, device="cuda", **given))
-        expected = list(bioconv.scan(fasta, device="cpu", **given))
+    for given in ({"motifs": motifs(30)}, {"model": model_path(0, length=6, window=30)}):
+        found, expected = (
+            list(bioconv.scan(fasta, options=ScanOptions(p=1e-3, device=device), **given)) for device in ("cuda", "cpu")
+        )
         assert [(h.motif_id, h.start, h.strand, h.matched_sequence) for h in found] == [
             (h.motif_id, h.start, h.strand, h.matched_sequence) for h in expected
         ]
