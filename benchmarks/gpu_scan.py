@@ -138,7 +138,9 @@ def motif_rows(codes: NDArray[np.uint8], motifs: list | None, count: int | None,
 
     def from_host() -> int:
         slabs = range(0, len(codes), SLAB)
-        hits = (scanner.on_device.hits(codes, backend="triton", launches=launches, start=a, limit=a + SLAB) for a in slabs)
+        hits = (
+            scanner.on_device.hits(codes, backend="triton", launches=launches, start=a, limit=a + SLAB) for a in slabs
+        )
         return sum(len(order) for order, _ in hits)
 
     tasks: dict[str, tuple[Callable[[], int], int]] = {
@@ -219,7 +221,9 @@ def network_rows(codes: NDArray[np.uint8], plan: Plan) -> list[list[object]]:
 
     def on_device(some: NDArray[np.uint8], backend: str) -> int:
         slabs = (some[first : first + SLAB + WINDOW - 1] for first in range(0, len(some), SLAB))
-        return sum(len(qualifying(s, detectors, grid, threshold, device=plan.device, backend=backend)[0]) for s in slabs)
+        return sum(
+            len(qualifying(s, detectors, grid, threshold, device=plan.device, backend=backend)[0]) for s in slabs
+        )
 
     def on_cpu() -> int:
         if native.kernels() is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
     from tqdm import tqdm
 
+
 @dataclass(frozen=True)
 class CudaDevice:
     """A CUDA device: `cuda:N`, what it calls itself, memory, compute capability, multiprocessors."""

@@ -96,5 +96,13 @@ def window_tables(detectors: Detectors) -> WindowTables:
         biases[columns] = detectors.biases1 + np.float32(detectors.bias2 if linear else 0)
         output[strand, columns] = 1 if detectors.weights2 is None else detectors.weights2
     return WindowTables(
-        as_matrix(high), as_matrix(low), scale, thresholds, *weights, biases, output, float(detectors.bias2)
+        as_matrix(high),
+        as_matrix(low),
+        scale,
+        thresholds,
+        weights[0],
+        weights[1],
+        biases,
+        output,
+        float(detectors.bias2),
     )

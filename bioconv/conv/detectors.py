@@ -17,7 +17,16 @@ from bioconv.conv.detector_network import STRAND_POOLING, Codes, Detectors, Floa
 from bioconv.conv.functional import choose
 from bioconv.errors import OptionError
 
-__all__ = ["STRAND_POOLING", "Codes", "Detectors", "Floats", "batch_scores", "qualifying_windows", "record_scores", "window_scores"]
+__all__ = [
+    "STRAND_POOLING",
+    "Codes",
+    "Detectors",
+    "Floats",
+    "batch_scores",
+    "qualifying_windows",
+    "record_scores",
+    "window_scores",
+]
 
 
 def window_scores(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -52,7 +52,9 @@ class PieceSize:
             )
             raise OptionError(message) from error
         self.size = max(self.size // 2, self._smallest)
-        runtime.warn_once(f"memory {device}", f"{device} is out of memory: going on in smaller pieces, results as before")
+        runtime.warn_once(
+            f"memory {device}", f"{device} is out of memory: going on in smaller pieces, results as before"
+        )
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -85,18 +87,31 @@ def turn_on(device: str) -> Iterator[None]:
 
     While one computes, the other's codes and results are copied. Elsewhere (Triton's interpreter) threads take turns.
     """
-    with ExitStack() as stack:
-        stack.enter_context(_turns(device))
-        if device.startswith("cuda"):
-            stack.enter_context(torch.cuda.device(device))
-            stack.enter_context(torch.cuda.stream(torch.cuda.Stream(device)))
-        stack.enter_context(torch.inference_mode())
-        yield
+    free = _streams(device)
+    stream = free.get()
+    try:
+        with ExitStack() as stack:
+            if stream is not None:
+                stack.enter_context(torch.cuda.device(device))
+                stack.enter_context(torch.cuda.stream(stream))
+            stack.enter_context(torch.inference_mode())
+            yield
+    finally:
+        free.put(stream)
 
 
 @cache
-def _turns(device: str) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(2 if device.startswith("cuda") else 1)
+def _streams(device: str) -> SimpleQueue[torch.cuda.Stream | None]:
+    """Return the streams nobody works on; few and kept, because torch keeps freed memory by stream."""
+    free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
+    for stream in [torch.cuda.Stream(device), torch.cuda.Stream(device)] if device.startswith("cuda") else [None]:
+        free.put(stream)
+    return free
+
+
+@cache
+def _copy_stream(device: str) -> torch.cuda.Stream | None:
+    return torch.cuda.Stream(device) if device.startswith("cuda") else None
 
 
 class Stager:
@@ -111,7 +126,7 @@ class Stager:
     def __init__(self, codes: NDArray[np.uint8], device: str) -> None:
         self._codes = codes
         self._device = torch.device(device)
-        self._stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None
+        self._stream = _copy_stream(device)
         self._ahead: tuple[tuple[int, int], Tensor, torch.cuda.Event | None] | None = None
 
     def take(self, begin: int, end: int) -> Tensor:

@@ -55,7 +55,7 @@ class TorchScan:
             row, column = torch.nonzero(features @ bucket.weights <= bucket.limits, as_tuple=True)
             parts += [
                 bucket.exact(padded, some + first, which, self._stride)
-                for some, which in zip(row.split(_CANDIDATES), column.split(_CANDIDATES), strict=True)
+                for some, which in zip(torch.split(row, _CANDIDATES), torch.split(column, _CANDIDATES), strict=True)
             ]
         empty = codes.new_empty(0, dtype=torch.int64)
         return (

@@ -73,10 +73,12 @@ class TritonScan:
             for finder, candidates in zip(self._finders, begun, strict=True)
         ]
 
-
     def search(self, codes: Tensor, owned: int) -> int:
         """Search the candidates alone, and return how many there are: what tuning measures."""
-        found = [finder.whole(codes, owned, begun) for finder, begun in zip(self._finders, self.begin(codes, owned), strict=True)]
+        found = [
+            finder.whole(codes, owned, begun)
+            for finder, begun in zip(self._finders, self.begin(codes, owned), strict=True)
+        ]
         return sum(int(candidates.count.item()) for candidates in found)
 
 

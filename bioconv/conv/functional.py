@@ -68,7 +68,12 @@ class Contest:
 
 
 def choose(
-    task: Task, device: str = "cpu", *, shape: str = "", contest: Callable[[], Contest] | None = None, anew: bool = False
+    task: Task,
+    device: str = "cpu",
+    *,
+    shape: str = "",
+    contest: Callable[[], Contest] | None = None,
+    anew: bool = False,
 ) -> Choice:
     """Choose the backend of a task.
 

@@ -7,6 +7,8 @@ no hit. The answers of 16 neighbouring motif strands are one word, and words wit
 device memory: one atomic addition per tile. `score_candidates` adds up the exact losses and keeps what is within the
 budget. A list that overflows is counted to its end, and the caller runs the kernel again with the room it needs.
 
+Counts that change from piece to piece are not specialised on: a kernel is compiled once per shape of launch.
+
 Imported only where a device is used: `triton` is an optional dependency.
 """
 
@@ -16,7 +18,7 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["groups", "count"])
 def unpack_codes(packed, groups, codes, count, BLOCK: tl.constexpr):
     """Write one byte per code, 0 to 3 and 4 for unknown, from the form of `packing.pack`."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -29,9 +31,7 @@ def unpack_codes(packed, groups, codes, count, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def _append_words(
-    word, row, group, places, groups, words, count, capacity, ROWS: tl.constexpr, GROUPS: tl.constexpr
-):
+def _append_words(word, row, group, places, groups, words, count, capacity, ROWS: tl.constexpr, GROUPS: tl.constexpr):
     """Append the (ROWS, GROUPS) words that are not 0, with their row and group, to the list."""
     flat = tl.reshape(word, (ROWS * GROUPS,))
     some = (flat != 0).to(tl.int32)
@@ -47,7 +47,7 @@ def _append_words(
         tl.store(words + slot, flat, mask=keep)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size", "owned", "capacity"])
 def find_candidates(
     codes, size, owned, weights, limits, columns, places, groups, words, count, capacity,
     ROWS: tl.constexpr, FEATURES: tl.constexpr, COLUMNS: tl.constexpr,
@@ -75,7 +75,7 @@ def find_candidates(
         _append_words(word, row, group, places, groups, words, count, capacity, ROWS, COLUMNS // 16)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size", "owned", "letters", "capacity"])
 def find_candidates_by_lookup(
     codes, size, owned, table, limits, letters, places, groups, words, count, capacity,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -93,7 +93,7 @@ def find_candidates_by_lookup(
     _append_words(word[:, None], row, tl.zeros((1,), tl.int32), places, groups, words, count, capacity, ROWS, 1)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size", "candidates", "letters", "stride", "capacity"])
 def score_candidates(
     codes, size, places, groups, words, candidates, losses, lengths, budgets, keys, letters,
     stride, orders, totals, count, capacity, ENTRIES: tl.constexpr,

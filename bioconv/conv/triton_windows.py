@@ -85,7 +85,7 @@ def _pool_inside(
     return top, total
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["size", "count", "step", "window", "letters", "positions"])
 def score_windows(
     codes, size, count, step, window, letters, positions, high, low, thresholds, scale,
     weights, mean_weights, biases, output_weights, output_bias, scores,

@@ -44,7 +44,9 @@ def test_hits_are_those_of_the_cpu(codes, motifs, backend):
 
 def test_every_shape_of_launch_finds_the_same(codes):
     matrices, budgets = random_motifs(30)
-    scanner = DeviceScanner([(2 * k, matrix) for k, matrix in enumerate(matrices)], budgets, device="cuda", piece=1 << 18)
+    scanner = DeviceScanner(
+        [(2 * k, matrix) for k, matrix in enumerate(matrices)], budgets, device="cuda", piece=1 << 18
+    )
     expected = scanner.hits(codes[:1_000_000], backend="torch")
     choices = [scan_launches(bucket) for bucket in scanner.buckets]
     for number in range(max(map(len, choices))):
@@ -60,7 +62,9 @@ def test_window_scores_are_those_of_the_cpu(codes, hidden, precision):
     detectors = random_detectors(hidden=hidden)
     some = codes[:1_000_000]
     expected = window_scores(some, detectors, window=101, padded=False)
-    assert scores_agree(expected, window_scores(some, detectors, window=101, padded=False, backend="torch", device="cuda"))
+    assert scores_agree(
+        expected, window_scores(some, detectors, window=101, padded=False, backend="torch", device="cuda")
+    )
     launch = WindowLaunch(precision=precision)
     with torch.inference_mode():
         parts = triton_parts(some, detectors, (101, 1, False), "cuda", launch=launch, piece=PieceSize(1 << 17))

@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("script", "rows"),
     [
-        ("gpu_scan.py", ["| 3 motifs | torch conv1d | 200 |", "| DeepBind network, 16 x 24 | ours, from the host | 400 |"]),
+        (
+            "gpu_scan.py",
+            ["| 3 motifs | torch conv1d | 200 |", "| DeepBind network, 16 x 24 | ours, from the host | 400 |"],
+        ),
         ("gpu_scan_end_to_end.py", ["| 3 | 1e-06 | bioconv --device cpu |"]),
     ],
 )

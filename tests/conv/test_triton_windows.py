@@ -90,7 +90,9 @@ def test_qualifying_windows_are_those_of_the_scores(backend, pooling):
     expected = window_scores(codes, detectors, window=20, padded=False, backend="reference")
     pooled = detectors.pool_strands(expected)
     threshold = float(np.sort(pooled)[-12:-10].mean())
-    starts, scores = device_windows.qualifying(codes, detectors, (20, 1, False), threshold, device=DEVICE, backend=backend)
+    starts, scores = device_windows.qualifying(
+        codes, detectors, (20, 1, False), threshold, device=DEVICE, backend=backend
+    )
     np.testing.assert_array_equal(starts, np.flatnonzero(pooled >= threshold))
     assert_close(scores, expected[starts])
     others = qualifying_windows(codes, detectors, window=20, padded=False, threshold=threshold)

@@ -218,9 +218,7 @@ def motif_device(name: str) -> str:
     return "cpu" if name == "auto" else runtime.device_name(name)
 
 
-def _scanner(
-    losses: Sequence[NDArray[np.int32]], budgets: Sequence[int], strands: int, device: str
-) -> MatrixScanner:
+def _scanner(losses: Sequence[NDArray[np.int32]], budgets: Sequence[int], strands: int, device: str) -> MatrixScanner:
     if device == "cpu":
         return MatrixScanner(losses, budgets, strands=strands)
     from bioconv.conv.pwm_device import matrix_scanner  # here: torch is not needed on the CPU

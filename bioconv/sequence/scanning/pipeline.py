@@ -47,9 +47,7 @@ class Reader(Protocol):
     def chunks(self) -> Iterator[Chunk]: ...  # noqa: D102
 
 
-def open_reader(
-    source: Source, options: ScanOptions, overlap: int, padding: int, block: int | None = None
-) -> Reader:
+def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int, block: int | None = None) -> Reader:
     """Return the reader for one input: sequences in memory, BED regions of a FASTA, or a whole FASTA.
 
     block : bytes of a FASTA file read at once.
