@@ -1,7 +1,7 @@
 """How long does a GPU take to scan a genome of 3.1 billion bases, beside torch on the same GPU and the CPU?
 
-Motifs (1, and all of JASPAR 2024 CORE vertebrates or of --motifs) on both strands, and a DeepBind network of 16 detectors
-of 24 letters over windows of 101. Measured in one run, round by round in turn:
+Motifs (1, and all of JASPAR 2024 CORE vertebrates or of --motifs) on both strands, and a DeepBind network of 16
+detectors of 24 letters over windows of 101. Measured in one run, round by round in turn:
 
 - ours, from the host: 2-bit packing, copy, search, exact losses, sorted hits back in host memory;
 - ours, on the device: the same from codes that are already there, hits left there (motifs only);
@@ -11,9 +11,9 @@ of 24 letters over windows of 101. Measured in one run, round by round in turn:
 
 Where only a part is scanned the seconds are those of the whole, in proportion; the table says which.
 
-Run: python benchmarks/gpu_scan.py [--genome FILE] [--motifs FILE] [--rounds 3]; a genome is tiled (copies mutated) up to
---letters, without one random letters are used and labelled so. --tiny checks that the script runs, on any machine, with
-Triton's interpreter where there is no GPU; its figures mean nothing and are not written.
+Run: python benchmarks/gpu_scan.py [--genome FILE] [--motifs FILE] [--rounds 3]; a genome is tiled (copies mutated) up
+to --letters, without one random letters are used and labelled so. --tiny checks that the script runs, on any machine,
+with Triton's interpreter where there is no GPU; its figures mean nothing and are not written.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def main() -> None:
     head = ["work", "what", "letters timed", "seconds for all", "times ours from the host", "hits or windows per Mb"]
     about = [
         "# Scanning on a GPU",
-        f"{plan.letters:,} letters, {source}; p <= {inputs.P:g} for motifs, both strands; medians of {plan.rounds} rounds "
-        "with their range. Seconds of work on a part are scaled to all letters.",
+        f"{plan.letters:,} letters, {source}; p <= {inputs.P:g} for motifs, both strands; medians of {plan.rounds} "
+        "rounds with their range. Seconds of work on a part are scaled to all letters.",
         f"{device_line(plan.device)}; {timing.machine()}",
         timing.table(head, rows),
     ]
@@ -156,7 +156,7 @@ def motif_rows(codes: NDArray[np.uint8], motifs: list | None, count: int | None,
     return timed_rows(name, tasks, plan, expected / plan.part * 1e6)
 
 
-def resident(scanner, launches, codes: NDArray[np.uint8], plan: Plan) -> Callable[[], int]:  # noqa: ANN001
+def resident(scanner, launches, codes: NDArray[np.uint8], plan: Plan) -> Callable[[], int]:
     """Return the scan of codes that lie on the device, unpacked, in pieces."""
     import torch
 

@@ -1,11 +1,11 @@
 """From a genome's FASTA file to a file of hits with `bioconv scan --device cuda`, as whole programs.
 
-1 and 100 motifs at p <= 1e-4, all motifs at 1e-6 (all at 1e-4 would be some 6e8 rows), on the GPU and on the CPU with all
-its threads, beside the time that reading the file and encoding it takes alone: what a scan cannot be faster than.
+1 and 100 motifs at p <= 1e-4, all motifs at 1e-6 (all at 1e-4 would be some 6e8 rows), on the GPU and on the CPU with
+all its threads, beside the time that reading the file and encoding it takes alone: what a scan cannot be faster than.
 
-Run: python benchmarks/gpu_scan_end_to_end.py genome.fa [--motifs FILE] [--rounds 3]; unpack the genome first, as gzip is
-read at the speed of gzip. --tiny checks that the script runs, on any machine and on the CPU alone; its figures mean nothing
-and are not written.
+Run: python benchmarks/gpu_scan_end_to_end.py genome.fa [--motifs FILE] [--rounds 3]; unpack the genome first, as gzip
+is read at the speed of gzip. --tiny checks that the script runs, on any machine and on the CPU alone; its figures mean
+nothing and are not written.
 """
 
 from __future__ import annotations

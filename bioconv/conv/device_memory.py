@@ -104,14 +104,16 @@ def turn_on(device: str) -> Iterator[None]:
 def _streams(device: str) -> SimpleQueue[torch.cuda.Stream | None]:
     """Return the streams nobody works on; few and kept, because torch keeps freed memory by stream."""
     free: SimpleQueue[torch.cuda.Stream | None] = SimpleQueue()
-    for stream in [torch.cuda.Stream(device), torch.cuda.Stream(device)] if device.startswith("cuda") else [None]:
-        free.put(stream)
+    for _ in range(2 if device.startswith("cuda") else 1):
+        free.put(_new_stream(device))
     return free
 
 
-@cache
-def _copy_stream(device: str) -> torch.cuda.Stream | None:
-    return torch.cuda.Stream(device) if device.startswith("cuda") else None
+def _new_stream(device: str) -> torch.cuda.Stream | None:
+    return torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
+
+
+_copy_stream = cache(_new_stream)  # one per device, for all copies
 
 
 class Stager:

@@ -116,7 +116,7 @@ def choices(device: str) -> list[Choice]:
     from bioconv.conv.measurements import measurements
 
     found: list[Choice] = []
-    keys = measurements(device_title(device)).keys()
+    keys = measurements(device_title(device)).names()
     for task in TASKS:
         shapes = [key.removeprefix(f"{task} ") for key in keys if key.startswith(f"{task} ")]
         found += [choose(task, device, shape=shape) for shape in shapes] or [choose(task, device)]

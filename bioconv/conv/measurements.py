@@ -56,7 +56,7 @@ class Measurements:
         entry = self._entries.get(key)
         return entry if isinstance(entry, dict) else None
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the keys of all entries, in order."""
         return sorted(self._entries)
 

@@ -55,13 +55,17 @@ def random_motifs(count: int, *, seed: int = 0) -> tuple[list[NDArray[np.int32]]
 def random_detectors(*, hidden: int = 0, seed: int = 0) -> Detectors:
     """Return a network of 16 detectors of 24 letters that reads both strands; `hidden` 0: a linear head."""
     rng = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> NDArray[np.float32]:
+        return rng.standard_normal(shape, np.float32)
+
     return Detectors(
-        filters=rng.normal(size=(DETECTORS, 4, LETTERS)) / 3,
-        thresholds=rng.normal(size=DETECTORS) - 1,
+        filters=draw(DETECTORS, 4, LETTERS) / 3,
+        thresholds=draw(DETECTORS) - 1,
         average_pooling=False,
-        weights1=rng.normal(size=(DETECTORS, hidden or 1)) / 4,
-        biases1=rng.normal(size=hidden or 1),
-        weights2=rng.normal(size=hidden) / 4 if hidden else None,
+        weights1=draw(DETECTORS, hidden or 1) / 4,
+        biases1=draw(hidden or 1),
+        weights2=draw(hidden) / 4 if hidden else None,
         bias2=0.0,
         reverse_complement=True,
     )

@@ -119,7 +119,7 @@ class DeviceMatrixScanner(MatrixScanner):
         return choose("scan", scanner.device, shape=shape, contest=contest if enough else None, anew=anew)
 
     def _launches(self, piece: NDArray[np.uint8] | None = None) -> list[ScanLaunch]:
-        """Return the kernels' shapes as measured before; those that were not are measured on a piece if there is one."""
+        """Return the kernels' shapes as measured before; given a piece, those that were not are measured on it."""
         device = self.on_device.device
         kept = measurements(device_title(device))
         launches = []
@@ -167,4 +167,4 @@ def _launch_of(entry: dict[str, object] | None) -> ScanLaunch | None:
 
 
 def _same(one: Ordered, other: Ordered) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])

@@ -80,7 +80,7 @@ def find_candidates_by_lookup(
     codes, size, owned, table, limits, letters, places, groups, words, count, capacity,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """The same for a single group of 16 columns, of which the first COLUMNS are used: table (letters, 8, 16) int32."""
+    """Find the same for one group of 16 columns, of which the first COLUMNS are used: table (letters, 8, 16) int32."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.arange(0, COLUMNS)
     total = tl.zeros((ROWS, COLUMNS), tl.int32)

@@ -33,9 +33,7 @@ def _larger(one, other):
 def _responses(
     codes, place, known_from, known_to, high, low, thresholds, scale, FEATURES: tl.constexpr, CHANNELS: tl.constexpr
 ):
-    """Rectified responses (rows, CHANNELS) of detectors that begin at `place`; letters outside the rows' [known_from,
-    known_to) are unknown.
-    """
+    """Responses (rows, CHANNELS) of detectors at `place`, rectified; letters outside [known_from, known_to) are unknown."""
     feature = tl.arange(0, FEATURES)
     channel = tl.arange(0, CHANNELS)
     at = place[:, None] + (feature // 4)[None, :]
@@ -94,9 +92,9 @@ def score_windows(
 ):  # fmt: skip
     """Scores (count, STRANDS) of the windows [i, i + window) of codes (size,).
 
-    high, low: (FEATURES, CHANNELS), strand by strand; weights, mean_weights: (CHANNELS, HIDDEN), each strand's detectors
-    to its own hidden units; output_weights: (STRANDS, HIDDEN). positions: that a mean is taken over. LINEAR: the first
-    STRANDS hidden units are the scores.
+    high, low: (FEATURES, CHANNELS), strand by strand; weights, mean_weights: (CHANNELS, HIDDEN), each strand's
+    detectors to its own hidden units; output_weights: (STRANDS, HIDDEN). positions: that a mean is taken over. LINEAR:
+    the first STRANDS hidden units are the scores.
     """
     begin = tl.program_id(0) * step
     row = tl.arange(0, ROWS)

@@ -80,7 +80,7 @@ def test_measured_on_the_real_work_once(as_gpu, monkeypatch):
     assert "x torch on Some GPU" in chosen.reason
     kept = measurements.measurements("Some GPU")
     shapes = {bucket_shape(bucket) for bucket in scanner.on_device.buckets}
-    assert {key.removeprefix("launch ") for key in kept.keys() if key.startswith("launch ")} == shapes
+    assert {key.removeprefix("launch ") for key in kept.names() if key.startswith("launch ")} == shapes
     assert all(launch in scan_launches(bucket) for launch, bucket in zip(
         scanner._launches(), scanner.on_device.buckets, strict=True
     ))  # fmt: skip
@@ -118,5 +118,5 @@ def test_too_long_a_sequence_is_refused(monkeypatch):
     monkeypatch.setattr(pwm_device, "_MOST", 100)
     scanner = DeviceMatrixScanner([np.zeros((4, 4), np.int32)], [0], device="cpu", on_device="torch")
     assert len(scanner.hits(padded(np.zeros(99, np.uint8), scanner))) == 2 * 96
-    with pytest.raises(ValueError, match="100 codes.*2\\^31"):
+    with pytest.raises(ValueError, match=r"100 codes.*2\^31"):
         scanner.hits(padded(np.zeros(100, np.uint8), scanner))

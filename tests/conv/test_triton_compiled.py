@@ -37,6 +37,7 @@ EXACT = dict(
     lengths="*i32", budgets="*i32", keys="*i32", letters="i32", stride="i64", orders="*i64", totals="*i32",
     count="*i64", capacity="i64",
 )
+TILE = dict(ROWS=128, FEATURES=64, COLUMNS=128)
 SEARCH_BY_LOOKUP = SEARCH | dict(table="*i32", limits="*i32", letters="i32") | LIST
 HEAD = dict(FEATURES=128, CHANNELS=32, STRANDS=2, PRECISION="ieee")
 
@@ -48,15 +49,16 @@ def windows(hidden, average, padded):
     return triton_windows.score_windows, WINDOWS, HEAD | sizes, (4, 2)
 
 CASES = {
-    "float16": (triton_pwm.find_candidates, product("*fp16", "*fp32"), dict(ROWS=128, FEATURES=64, COLUMNS=128), (8, 3)),
-    "int8": (triton_pwm.find_candidates, product("*i8", "*i32"), dict(ROWS=128, FEATURES=64, COLUMNS=128), (8, 3)),
+    "float16": (triton_pwm.find_candidates, product("*fp16", "*fp32"), TILE, (8, 3)),
+    "int8": (triton_pwm.find_candidates, product("*i8", "*i32"), TILE, (8, 3)),
     "lookup": (triton_pwm.find_candidates_by_lookup, SEARCH_BY_LOOKUP, dict(ROWS=256, COLUMNS=2), (4, 2)),
     "exact": (triton_pwm.score_candidates, EXACT, dict(ENTRIES=64), (4, 3)),
     "windows": windows(64, True, True),
 }
 facts = {}
 for name, (kernel, signature, constants, (warps, stages)) in CASES.items():
-    source = ASTSource(fn=kernel, signature={**signature, **dict.fromkeys(constants, "constexpr")}, constexprs=constants)
+    types = {**signature, **dict.fromkeys(constants, "constexpr")}
+    source = ASTSource(fn=kernel, signature=types, constexprs=constants)
     options = dict(num_warps=warps, num_stages=stages)
     compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     with tempfile.NamedTemporaryFile(suffix=".ptx", mode="w") as file:
