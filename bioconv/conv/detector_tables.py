@@ -21,9 +21,9 @@ def split_filters(filters: Floats) -> tuple[Floats, Floats, float]:
 
     Both parts are 16-bit floats (kept as float32), of 11 significant bits, so that a product with 1 or 0.25 is exact,
     in a unit that rounds to 19-bit "TF32" too. Rounding to nearest leaves at most 2^-11 of a weight to the low part,
-    and of that at most 2^-11, so a weight w is off by no more than 2^-22 |w| (or 2^-39 of the largest weight, where that is
-    more: the low part's smallest step), and a response of m letters by no more than m 2^-22 max |w|, beside the
-    rounding of m additions in float32.
+    and of that at most 2^-11, so a weight w is off by no more than 2^-22 |w| (or 2^-39 of the largest weight, where
+    that is more: the low part's smallest step), and a response of m letters by no more than m 2^-22 max |w|, beside
+    the rounding of m additions in float32.
     """
     largest = float(np.abs(filters).max(initial=0))
     exponent = int(np.floor(np.log2(largest))) if largest > 0 else 0

@@ -33,7 +33,7 @@ def _larger(one, other):
 def _responses(
     codes, place, known_from, known_to, high, low, thresholds, scale, FEATURES: tl.constexpr, CHANNELS: tl.constexpr
 ):
-    """Responses (rows, CHANNELS) of detectors at `place`, rectified; letters outside [known_from, known_to) are unknown."""
+    """Rectified responses (rows, CHANNELS) of detectors at `place`; letters outside the known ones are unknown."""
     feature = tl.arange(0, FEATURES)
     channel = tl.arange(0, CHANNELS)
     at = place[:, None] + (feature // 4)[None, :]
