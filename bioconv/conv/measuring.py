@@ -60,12 +60,12 @@ def random_detectors(*, hidden: int = 0, seed: int = 0) -> Detectors:
         return rng.standard_normal(shape, np.float32)
 
     return Detectors(
-        filters=draw(DETECTORS, 4, LETTERS) / 3,
+        filters=draw(DETECTORS, 4, LETTERS) / np.float32(3),
         thresholds=draw(DETECTORS) - 1,
         average_pooling=False,
-        weights1=draw(DETECTORS, hidden or 1) / 4,
+        weights1=draw(DETECTORS, hidden or 1) / np.float32(4),
         biases1=draw(hidden or 1),
-        weights2=draw(hidden) / 4 if hidden else None,
+        weights2=draw(hidden) / np.float32(4) if hidden else None,
         bias2=0.0,
         reverse_complement=True,
     )
