@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,18 @@ from bioconv.errors import OptionError
 if TYPE_CHECKING:
     import torch
     from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class CudaDevice:
+    """A CUDA device: `cuda:N`, what it calls itself, memory, compute capability, multiprocessors."""
+
+    device: str
+    name: str
+    memory_bytes: int
+    capability: str
+    processors: int
+
 
 logger = logging.getLogger("bioconv")
 logger.addHandler(logging.NullHandler())
@@ -131,3 +144,17 @@ def resolve_device(name: str = "auto") -> torch.device:
         message = f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu"
         raise OptionError(message)
     return device
+
+
+def cuda_devices() -> list[CudaDevice]:
+    """Return the CUDA devices of this machine that torch can use."""
+    import torch
+
+    found = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        facts = torch.cuda.get_device_properties(index)
+        capability = f"{facts.major}.{facts.minor}"
+        found.append(
+            CudaDevice(f"cuda:{index}", facts.name, facts.total_memory, capability, facts.multi_processor_count)
+        )
+    return found

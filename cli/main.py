@@ -25,6 +25,7 @@ COMMANDS = {
     "motifs": ("bioconv.cli.motifs", "Write a model's detectors as motifs, and name the known ones they resemble."),
     "datasets": ("bioconv.cli.datasets", "Data sets by name: list, describe, download, verify, split, make."),
     "models": ("bioconv.cli.models", "List, describe, download, look into, train again, import and export models."),
+    "info": ("bioconv.cli.info", "Show versions, devices, kernels, and which backend is chosen and why."),
 }
 
 

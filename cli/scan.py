@@ -105,7 +105,10 @@ if TYPE_CHECKING:
 @click.option(
     "--deepbind-compat", is_flag=True, help="With --format matrix: the published program's scores, its bug included."
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]",
+    help="Where models run; motifs too, where cuda is asked for.",
+)  # fmt: skip
 @click.option("--threads", type=int, help="Default: the processors there are. Results do not depend on it.")
 @shard_option("whole records, about as many letters in each, with no q-values (--stream), or as a matrix")
 @dask_option

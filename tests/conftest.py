@@ -16,6 +16,10 @@ settings.load_profile("bioconv")
 
 ROOT = Path(__file__).parent.parent
 
+# Triton decides when it is first imported: where there is no GPU, its kernels run in its interpreter, on NumPy.
+if not Path("/dev/nvidiactl").exists():
+    os.environ["TRITON_INTERPRET"] = "1"
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:

@@ -41,6 +41,7 @@ HEAVY = {
     "skimage": {"images", "segmentation"},
     "monai": {"models"},
     "torch": {"runtime", "conv", "models", "training", "sequence", "segmentation", "mammography", "datasets"},
+    "triton": {"conv"},
 }
 """Heavy packages, and the rooms that may import them."""
 

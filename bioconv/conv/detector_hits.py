@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bioconv.conv import reference_detectors as definition
 from bioconv.conv.arithmetic import chunk_overlap, padding_of
-from bioconv.conv.detectors import Codes, Detectors, Floats, batch_scores, window_scores
+from bioconv.conv.detectors import Codes, Detectors, Floats, batch_scores, qualifying_windows, window_scores
 
 HIT = np.dtype(
     [
@@ -64,8 +64,12 @@ def detector_hits(
         As `window_scores`.
     """
     codes = codes[: max(0, limit) + chunk_overlap(window)]
-    scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
-    starts, best, strands = _qualifying(codes, detectors, scores, window, threshold)
+    starts, scores = qualifying_windows(
+        codes, detectors, window=window, padded=padded, threshold=threshold, backend=backend, device=device
+    )
+    kept = scorable(codes, window)[starts]
+    starts, scores = starts[kept], scores[kept]
+    best, strands = detectors.pool_strands(scores), _better_strand(scores)
     hits = _clusters(starts, best, strands, window)
     _explain(codes, detectors, hits, window, padded)
     return hits
@@ -126,15 +130,6 @@ def scorable(codes: Codes, window: int) -> NDArray[np.bool_]:
     breaks = np.concatenate([[0], np.cumsum(codes > 4)])
     few = 2 * (unknown[window:] - unknown[:-window]) <= window
     return np.asarray(few & (breaks[window:] == breaks[:-window]))
-
-
-def _qualifying(
-    codes: Codes, detectors: Detectors, scores: Floats, window: int, threshold: float
-) -> tuple[NDArray[np.int64], Floats, NDArray[np.int8]]:
-    """Return start, pooled score and better strand (+1, -1) of the windows that may be hits."""
-    pooled = detectors.pool_strands(scores)
-    starts = np.flatnonzero((pooled >= threshold) & scorable(codes, window))
-    return starts, pooled[starts], _better_strand(scores[starts])
 
 
 def _better_strand(scores: Floats) -> NDArray[np.int8]:

@@ -1,8 +1,8 @@
 """Scores of a one-layer detector network on every window of a sequence of codes.
 
 Codes are uint8: 0 to 3 are known letters, anything else is unknown and counts as the mean of the four
-weights. Three backends give the same scores: `native` (compiled), `torch` (any device) and `reference` (slow
-NumPy, the specification). Coordinates are 0-based and half-open.
+weights. Four backends give the same scores: `native` (compiled), `torch` (any device), `triton` (CUDA) and `reference`
+(slow NumPy, the specification). Coordinates are 0-based and half-open.
 """
 
 from __future__ import annotations
@@ -10,12 +10,23 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bioconv.conv import detectors_native, native, reference_detectors
 from bioconv.conv.detector_network import STRAND_POOLING, Codes, Detectors, Floats
+from bioconv.conv.functional import choose
 from bioconv.errors import OptionError
 
-__all__ = ["STRAND_POOLING", "Codes", "Detectors", "Floats", "batch_scores", "record_scores", "window_scores"]
+__all__ = [
+    "STRAND_POOLING",
+    "Codes",
+    "Detectors",
+    "Floats",
+    "batch_scores",
+    "qualifying_windows",
+    "record_scores",
+    "window_scores",
+]
 
 
 def window_scores(
@@ -39,9 +50,9 @@ def window_scores(
         False: only positions where a detector lies inside the window. True: the published definition, every
         window padded by m - 1 unknown letters on both ends.
     backend
-        `native`, `torch`, `reference`, or None for the fastest one that fits `device`.
+        `native`, `torch`, `triton`, `reference`, or None for the one that `functional` chooses.
     device
-        Where torch computes.
+        Where torch and Triton compute.
 
     Returns
     -------
@@ -62,6 +73,51 @@ def window_scores(
     array([1., 1., 0.], dtype=float32)
     """
     return _scores(codes, detectors, (window, 1, padded), backend, device)
+
+
+def qualifying_windows(
+    codes: Codes,
+    detectors: Detectors,
+    *,
+    window: int,
+    padded: bool,
+    threshold: float,
+    backend: str | None = None,
+    device: str = "cpu",
+) -> tuple[NDArray[np.int64], Floats]:
+    """Find the windows that score at least `threshold`, strands pooled; on a device the others never leave it.
+
+    Parameters
+    ----------
+    codes, detectors, window, padded, backend, device
+        As in `window_scores`.
+    threshold
+        Lowest pooled score.
+
+    Returns
+    -------
+    starts : numpy.ndarray
+        (k,) int64, ascending.
+    scores : numpy.ndarray
+        (k, S) float32.
+
+    Raises
+    ------
+    OptionError
+        As `window_scores`.
+    """
+    threshold = float(np.float32(threshold))
+    if device != "cpu" and backend != "reference":
+        from bioconv.conv import device_windows
+
+        codes = _checked(codes, detectors, (window, 1, padded))
+        chosen = _chosen(backend, device)
+        return device_windows.qualifying(
+            codes, detectors, (window, 1, padded), threshold, device=device, backend=chosen
+        )
+    scores = window_scores(codes, detectors, window=window, padded=padded, backend=backend, device=device)
+    starts = np.flatnonzero(detectors.pool_strands(scores) >= threshold)
+    return starts, scores[starts]
 
 
 def batch_scores(
@@ -107,32 +163,41 @@ def _scores(
     codes: Codes, detectors: Detectors, grid: tuple[int, int, bool], backend: str | None, device: str
 ) -> Floats:
     """Score the windows of a grid: (window, stride, padded)."""
-    window, _, padded = grid
-    shortest = 1 if padded else detectors.length
-    if window < shortest:
-        message = f"window is {window}; these detectors span {detectors.length} letters, give {shortest} or more"
-        raise OptionError(message)
-    codes = np.ascontiguousarray(np.minimum(codes, 4), dtype=np.uint8)
+    codes = _checked(codes, detectors, grid)
     match _chosen(backend, device):
         case "native":
             return detectors_native.scores(codes, detectors, grid)
-        case "torch":
+        case "torch" if device == "cpu":
             from bioconv.conv import detectors_torch
 
             return detectors_torch.scores(codes, detectors, grid, device)
         case "reference":
             return reference_detectors.scores(codes, detectors, grid)
+        case "torch" | "triton" | None as on_device:
+            from bioconv.conv import device_windows
+
+            return device_windows.scores(codes, detectors, grid, device=device, backend=on_device)
         case unknown:
-            message = f"backend {unknown!r} is not known; give native, torch or reference"
+            message = f"backend {unknown!r} is not known; give native, torch, triton or reference"
             raise OptionError(message)
 
 
-def _chosen(backend: str | None, device: str) -> str:
-    on_cpu = device == "cpu"
+def _checked(codes: Codes, detectors: Detectors, grid: tuple[int, int, bool]) -> Codes:
+    """Return the codes as backends take them; refuse windows too short for the detectors."""
+    window, _, padded = grid
+    shortest = 1 if padded else detectors.length
+    if window < shortest:
+        message = f"window is {window}; these detectors span {detectors.length} letters, give {shortest} or more"
+        raise OptionError(message)
+    return np.ascontiguousarray(np.minimum(codes, 4), dtype=np.uint8)
+
+
+def _chosen(backend: str | None, device: str) -> str | None:
+    """Return the backend; None where it depends on the work."""
     if backend is None:
-        return "native" if on_cpu and native.kernels() is not None else "torch"
-    if backend == "native" and (not on_cpu or native.kernels() is None):
-        reason = "there are no compiled kernels" if on_cpu else f"it does not run on {device}"
+        return choose("windows").backend if device == "cpu" else None
+    if backend == "native" and (device != "cpu" or native.kernels() is None):
+        reason = "there are no compiled kernels" if device == "cpu" else f"it does not run on {device}"
         message = f"backend 'native' cannot be used: {reason}; use torch"
         raise OptionError(message)
     return backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,33 +12,46 @@ from torch import Tensor
 from torch.nn import functional
 
 from bioconv.conv.arithmetic import output_size
+from bioconv.conv.detector_tables import split_filters
+from bioconv.conv.device_memory import PieceSize, in_pieces
 
 if TYPE_CHECKING:
     from bioconv.conv.detector_network import Detectors
 
-CHUNK = 16384  # windows at once: fastest on a processor (4k and 64k are slower), small for a GPU
+CHUNK = 16384  # windows at once: fastest on a processor (4k and 64k are slower)
+DEVICE_CHUNK = 1 << 20  # the same for a device: enough to keep one busy
+_SMALLEST = 64
 
 
-@torch.inference_mode()
 def scores(
     codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool], device: str
 ) -> NDArray[np.float32]:
     """Return (N, S) scores of the windows of a grid (window, stride, padded)."""
+    out = np.empty((output_size(len(codes), grid[0], stride=grid[1]), detectors.strands), np.float32)
+    for first, score in parts(codes, detectors, grid, device):
+        out[first : first + len(score)] = score.cpu().numpy()
+    return out
+
+
+def parts(
+    codes: NDArray[np.uint8], detectors: Detectors, grid: tuple[int, int, bool], device: str
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield (first window, (n, S) scores on the device), in pieces that its memory holds."""
     window, stride, padded = grid
     count = output_size(len(codes), window, stride=stride)
-    out = np.empty((count, detectors.strands), np.float32)
     network = _Network(detectors, padded, device)
     # Few windows of many letters each must not fill the memory either.
-    chunk = CHUNK // 4 if padded and device == "cpu" else CHUNK
-    batch = chunk if stride == 1 and window < CHUNK else max(1, CHUNK * 16 // (window + 1))
-    for first in range(0, count, batch):
-        some = min(batch, count - first)
-        part = codes[first * stride : (first + some - 1) * stride + window]
-        letters = network.letters(part)
-        separate = stride != 1 or window < detectors.length or some == 1
-        score = network.separate(letters, window, stride) if separate else network.sliding(letters, window)
-        out[first : first + some] = score.cpu().numpy()
-    return out
+    most = CHUNK if device == "cpu" else DEVICE_CHUNK
+    chunk = most // 4 if padded and device == "cpu" else most
+    batch = chunk if stride == 1 and window < CHUNK else max(1, most * 16 // (window + 1))
+
+    @torch.inference_mode()
+    def work(first: int, stop: int) -> tuple[int, Tensor]:
+        letters = network.letters(codes[first * stride : (stop - 1) * stride + window])
+        separate = stride != 1 or window < detectors.length or stop - first == 1
+        return first, network.separate(letters, window, stride) if separate else network.sliding(letters, window)
+
+    yield from in_pieces(work, 0, count, piece=PieceSize(batch, min(batch, _SMALLEST)), device=device)
 
 
 class _Network:
@@ -48,6 +62,9 @@ class _Network:
         self.strands, self.count = detectors.strands, detectors.count
         filters = np.ascontiguousarray(detectors.stranded_filters().reshape(-1, 4, detectors.length))
         self.filters = torch.from_numpy(filters).to(device)
+        # A device's convolution may round its factors to few bits (TF32): two parts of the weights lose nothing by it.
+        high, low, scale = split_filters(filters)
+        self.halves = None if device == "cpu" else torch.from_numpy(np.concatenate([high, low]) * scale).to(device)
         self.thresholds = torch.from_numpy(np.tile(detectors.thresholds, self.strands)).to(device)
         self.weights1 = torch.from_numpy(detectors.weights1).to(device)
         self.biases1 = torch.from_numpy(detectors.biases1).to(device)
@@ -58,18 +75,25 @@ class _Network:
         one_hot = torch.cat([torch.eye(4), torch.full((1, 4), 0.25)]).to(self.filters.device)
         return one_hot[torch.from_numpy(codes).to(self.filters.device).long()].T.contiguous()
 
+    def respond(self, windows: Tensor) -> Tensor:
+        """Turn (N, 4, n) letters into (N, S D, positions) rectified responses."""
+        if self.halves is None:
+            return functional.conv1d(windows, self.filters, self.thresholds).relu()
+        high, low = functional.conv1d(windows, self.halves).chunk(2, dim=1)
+        return (high + low + self.thresholds[:, None]).relu()
+
     def separate(self, letters: Tensor, window: int, stride: int) -> Tensor:
         """Score every window on its own: (N, S)."""
         windows = letters.unfold(1, window, stride).transpose(0, 1)  # (N, 4, W)
         if self.padded:
             windows = functional.pad(windows, (self.length - 1,) * 2, value=0.25)
-        values = functional.conv1d(windows, self.filters, self.thresholds).relu()
+        values = self.respond(windows)
         return self.head(values.amax(2).T, values.mean(2).T if self.average else None)
 
     def sliding(self, letters: Tensor, window: int) -> Tensor:
         """Score all windows of a stretch with one convolution: (N, S)."""
         inside = window - self.length + 1
-        values = functional.conv1d(letters[None], self.filters, self.thresholds)[0].relu()
+        values = self.respond(letters[None])[0]
         top = sliding_maximum(values, inside)
         total = _sliding_sum(values, inside) if self.average else None
         if self.padded:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv import native
+from bioconv.conv.functional import choose
 
 UNKNOWN = 4
 HIT = np.dtype([("position", np.int32), ("key", np.int32), ("loss", np.int32)])
@@ -24,8 +25,8 @@ _NO_LOSS = np.iinfo(np.int32).max
 
 
 def choose_backend(backend: Backend | None) -> Backend:
-    """Return the backend to use: the one asked for, else the compiled kernels where they are there."""
-    return backend or ("native" if native.kernels() is not None else "numpy")
+    """Return the backend to use on the CPU: the one asked for, else the one `functional` chooses."""
+    return backend or cast("Backend", choose("scan").backend)
 
 
 class MatrixScanner:

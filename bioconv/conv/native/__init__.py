@@ -51,6 +51,14 @@ def source_hash() -> str:
     return f"{checksum:08x}"
 
 
+def instructions() -> str:
+    """Return the widest instructions that the compiled kernels use on this processor."""
+    library = kernels()
+    if library is None:
+        return "none"
+    return {0: "plain C", 2: "AVX2", 3: "AVX-512 VBMI"}[library.bioconv_simd_level()]
+
+
 def pointer(array: NDArray[np.generic]) -> ctypes.c_void_p:
     """Return the address of a C-contiguous array."""
     if not array.flags.c_contiguous:

@@ -25,6 +25,8 @@ from bioconv.sequence.scanning.options import ScanOptions
 from bioconv.sequence.scanning.pvalues import Tail, TailTable, score_tail, scoring_matrix
 
 STRANDS = {"both": 3, "+": 1, "-": 2}
+DEVICE_BLOCK = 1 << 24
+"""Bytes of input at once for a device: it takes many windows to keep it busy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +62,15 @@ class Engine(Protocol):
         Codes of an unfinished record that the next chunk must begin with.
     padding : int
         Unknown codes needed after a chunk.
+    block : int or None
+        Bytes of input that it likes to have at once; None: as the reader likes.
     """
 
     names: list[str]
     details: list[str]
     overlap: int
     padding: int
+    block: int | None
 
     def scan(self, chunk: Chunk) -> Found:
         """Find the hits among the windows that start before `chunk.limit`, in order of start."""
@@ -124,8 +129,9 @@ class MotifEngine:
         tails = [score_tail(matrix, background, p) for matrix in self._matrices]
         self._warn_unreachable(tails, p)
         self._tails = TailTable(tails)
-        self._scanner = MatrixScanner(
-            [matrix.losses for matrix in self._matrices], [tail.budget for tail in tails], strands=STRANDS[strand]
+        self._device = motif_device(options.device)
+        self._scanner = _scanner(
+            [matrix.losses for matrix in self._matrices], [tail.budget for tail in tails], STRANDS[strand], self._device
         )
         self._strands = 2 if strand == "both" else 1
         self._best = np.array([matrix.best for matrix in self._matrices], dtype=np.int64)
@@ -139,8 +145,10 @@ class MotifEngine:
             "grid": options.grid,
             "p": f"{p:g}",
             "strand": strand,
+            "device": None if self._device == "cpu" else self._device,
         }
         self.overlap = chunk_overlap(self._scanner.longest)
+        self.block = None if self._device == "cpu" else DEVICE_BLOCK
         self.padding = self._scanner.padding
 
     def _warn_unreachable(self, tails: Sequence[Tail], p: float) -> None:
@@ -197,6 +205,25 @@ class MotifEngine:
         self._scanner.lower_best(codes, chunk.begins, chunk.ends, least)
         scores = (self._best - least) * self._grid
         return np.where(least == np.iinfo(np.int32).max, np.nan, scores)
+
+
+def motif_device(name: str) -> str:
+    """Return where motifs are scanned: on the CPU, but for a CUDA device asked for by name.
+
+    Raises
+    ------
+    OptionError
+        If there is no such device.
+    """
+    return "cpu" if name == "auto" else runtime.device_name(name)
+
+
+def _scanner(losses: Sequence[NDArray[np.int32]], budgets: Sequence[int], strands: int, device: str) -> MatrixScanner:
+    if device == "cpu":
+        return MatrixScanner(losses, budgets, strands=strands)
+    from bioconv.conv.pwm_device import matrix_scanner  # here: torch is not needed on the CPU
+
+    return matrix_scanner(losses, budgets, strands=strands, device=device)
 
 
 def as_scanned(background: NDArray[np.float64], strand: str) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.fasta import Chunk
 from bioconv.sequence.null_distribution import NullDistribution
 from bioconv.sequence.nulls import null_distribution
-from bioconv.sequence.scanning.engines import Found, as_scanned
+from bioconv.sequence.scanning.engines import DEVICE_BLOCK, Found, as_scanned
 from bioconv.sequence.scanning.hits import HitBatch, join_batches
 from bioconv.sequence.scanning.options import ScanOptions
 
@@ -70,6 +70,7 @@ class ModelEngine:
         self._padded = self._padded or self._compat
         self.overlap = chunk_overlap(self.window) + 1  # one more: a record of W letters must be seen to end
         self._device = runtime.device_name(options.device)
+        self.block = None if self._device == "cpu" else DEVICE_BLOCK
         self._null: NullDistribution | None = None
         self._record_null: NullDistribution | None = None  # of short records, which are scored whole
 

@@ -47,7 +47,7 @@ class ScanOptions:
     deepbind_compat : bool
         Score as the published DeepBind program does, its bug included (matrix output only).
     device : str
-        For models: `auto`, `cpu`, `cuda`, `cuda:N`.
+        `auto`, `cpu`, `cuda`, `cuda:N`; `auto` takes a GPU for models only.
     threads : int, optional
         Default: the processors this process may use. Results do not depend on it.
     """

@@ -48,8 +48,11 @@ class Reader(Protocol):
     def chunks(self) -> Iterator[Chunk]: ...  # noqa: D102
 
 
-def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int) -> Reader:
-    """Return the reader for one input: sequences in memory, BED regions of a FASTA, a FASTA, or part of either."""
+def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int, block: int | None = None) -> Reader:
+    """Return the reader for one input: sequences in memory, BED regions of a FASTA, a FASTA, or part of either.
+
+    block : bytes of a FASTA file read at once.
+    """
     masked = options.skip_masked
     if isinstance(source, Mapping):
         from bioconv.sequence.regions import read_texts
@@ -64,7 +67,7 @@ def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int
         from bioconv.sequence.regions import read_regions
 
         return read_regions(source, options.bed, overlap=overlap, padding=padding, skip_masked=masked)
-    return FastaReader(source, overlap=overlap, padding=padding, skip_masked=masked)
+    return FastaReader(source, overlap=overlap, padding=padding, skip_masked=masked, block=block)
 
 
 def in_order(
@@ -106,6 +109,7 @@ class ScanRun:
         self.details = [detail for engine in engines for detail in engine.details]
         self.overlap = max(engine.overlap for engine in engines)
         self.padding = max(engine.padding for engine in engines)
+        self.block = max((engine.block for engine in engines if engine.block), default=None)
         self.summary = Summary()
         self.lengths: dict[str, int] | None = None  # filled where it is set to a dict
         self.threads = runtime.thread_count(options.threads)
@@ -133,7 +137,7 @@ class ScanRun:
 
     def reader(self, source: Source) -> Reader:
         """Return the reader for one input."""
-        return open_reader(source, self.options, self.overlap, self.padding)
+        return open_reader(source, self.options, self.overlap, self.padding, self.block)
 
     def stream(
         self,
