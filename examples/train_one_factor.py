@@ -116,7 +116,7 @@ found = sorted((one for one in found if one.motif), key=lambda one: -one.importa
 targets = gather_targets(list(motifs.values()))
 matches = {one.name: compare(one.motif, targets)[0] for one in found}
 print("filter      importance  sites  most like  p-value  consensus")
-for one in found:
+for one in found[:8]:
     match = matches[one.name]
     print(f"{one.name} {one.importance:11.2f} {one.sites:6d}  {match.target.name:9s} {match.p:8.0e}  {one.consensus}")
 best, match = found[0], matches[found[0].name]
@@ -129,13 +129,15 @@ draw_logo(panels[1], truth, offset=match.offset)
 panels[0].set_title(f"learned: the filter that matters most ({best.name})", loc="left", fontsize="medium")
 panels[1].set_title("planted: CRP", loc="left", fontsize="medium")
 panels[1].set_xlim(min(0, match.offset) - 0.5, max(len(best.motif.frequencies), match.offset + len(truth)) - 0.5)
+panels[1].set_xticks(range(0, len(best.motif.frequencies), 2))
 for axes in panels:
     axes.set_ylabel("bits")
 plt.show()
 
 # %% [markdown]
-# The filters that matter have CRP's motif. The others have none to speak of: what they answer to resembles nothing, and
-# switching them off changes nothing. None has learned LexA, which is in every sequence.
+# The filters that matter have CRP's motif; several found it, since nothing keeps them apart. The others have no motif to
+# speak of, and switching them off changes little. LexA is in every sequence and of no use: no filter that matters has its
+# motif.
 #
 # ## What to check
 #
