@@ -73,8 +73,8 @@ print(f"{sum(parameter.numel() for parameter in network.parameters()):,} numbers
 # ## Training
 #
 # In each step the network sees eight patches of 64 x 64 pixels, cut at random and changed at random. The loss is the sum
-# of two: cross-entropy, pixel by pixel, and Dice, which looks at the overlap as a whole. Two of the ten images are held
-# out; they choose the best epoch.
+# of two: cross-entropy, pixel by pixel, and Dice, which looks at the overlap as a whole. One of the ten images is held
+# out; it chooses the best epoch.
 
 # %%
 plan = SegmentationPlan(
@@ -84,9 +84,9 @@ plan = SegmentationPlan(
     config=replace(DEFAULTS, epochs=8, learning_rate=6e-3, warmup_steps=20, ema=0.95),
 )
 run = bioconv.train("segment", (folder / "images", folder / "masks"), recipe=plan, device="cpu")
-print("trained on", len(run.split.names("train")), "images, held out", len(run.split.names("dev")))
+print("trained on", len(run.split.names("train")), "images, held out:", len(run.split.names("dev")))
 for row in run.run.history:
-    print(f"epoch {row['epoch']:2.0f}: loss {row['train_loss']:.2f}, Dice on held-out images {row['score']:.3f}")
+    print(f"epoch {row['epoch']:2.0f}: loss {row['train_loss']:.2f}, Dice on the held-out image {row['score']:.3f}")
 
 # %% [markdown]
 # ## Judged on new images
@@ -169,7 +169,7 @@ plt.show()
 #
 # - Ten images are not always enough. These are all alike: same program, same stain, same noise. Ten images of one plate
 #   say nothing about the next microscope.
-# - The held-out images chose the epoch, and there were two of them. Their Dice is no result.
+# - The held-out image chose the epoch, and it is a single one. Its Dice is no result.
 # - Synthetic nuclei are easier than real ones. No figure of this page holds for your images.
 #
 # ## Exercises
