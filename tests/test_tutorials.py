@@ -21,7 +21,7 @@ import pytest
 import torch
 from scipy import ndimage, signal, stats
 
-from bioconv.cli.main import main
+from bioconv.cli.main import cli
 from bioconv.conv.pooling import pool_detectors
 from bioconv.models.deepbind import DeepBind
 from bioconv.sequence.fasta import encode
@@ -302,8 +302,8 @@ def markdown(name: str) -> str:
 def test_commands_of_a_tutorial_have_these_options(name):
     for line in re.findall(r"^    (bioconv .+)$", markdown(name), re.MULTILINE):
         words = shlex.split(line)[1:]
-        command: click.Command = main
-        context = click.Context(main)
+        command: click.Command = cli
+        context = click.Context(cli)
         while isinstance(command, click.Group):
             word = words.pop(0)
             command = command.get_command(context, word)
