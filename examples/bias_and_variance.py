@@ -7,8 +7,8 @@
 # well on what it saw and badly on the rest: *variance*. They need opposite remedies. We train some sixty small networks
 # and try each remedy on both patients, also those that do not help.
 #
-# **The data are synthetic**: sequences of random letters, half of them with a site of CRP. So the best possible error is
-# known too.
+# **The data are synthetic**: sequences of random letters, half of them with a site of CRP. So the best possible error
+# is known too.
 
 # %%
 from pathlib import Path
@@ -49,8 +49,8 @@ print(len(train[0]), "sequences to train on,", len(dev[0]), "others to judge by"
 # ## One number for the error
 #
 # The error is 1 - AUROC: how often a sequence without a site scores higher than one with. Chance has 0.5. The motif
-# itself, which the networks must find, has the error below. It is not zero: some sites look like random letters. This is
-# the **reference**, what one can hope for.
+# itself, which the networks must find, has the error below. It is not zero: some sites look like random letters. This
+# is the **reference**, what one can hope for.
 
 
 # %%
@@ -68,9 +68,9 @@ print(f"error of the true motif: {reference:.4f}")
 # %% [markdown]
 # ## Two models
 #
-# Both are DeepBind networks. The large one has 16 filters of 20 letters and hidden units. The small one has 4 filters of
-# 6 letters, though the site has 19. `fit` trains on the first sequences of a share of the data and returns the error on
-# them, the error on `dev`, and the network.
+# Both are DeepBind networks. The large one has 16 filters of 20 letters and hidden units. The small one has 4 filters
+# of 6 letters, though the site has 19. `fit` trains on the first sequences of a share of the data and returns the error
+# on them, the error on `dev`, and the network.
 
 # %%
 LARGE, SMALL = {"detectors": 16, "length": 20, "hidden": 16}, {"detectors": 4, "length": 6, "hidden": 0}
@@ -131,7 +131,8 @@ plt.show()
 #
 # ## Two patients
 #
-# The large model with 100 sequences, the small one with 1600. bioconv's reports name the widest gap and what narrows it:
+# The large model with 100 sequences, the small one with 1600. bioconv's reports name the widest gap and what narrows
+# it:
 
 # %%
 patients = {"large model, 100 sequences": curves["large"][1], "small model, 1600 sequences": curves["small"][3]}
@@ -165,9 +166,9 @@ def show(remedies):
 show(variance)
 
 # %% [markdown]
-# More data helps most. Weight decay and dropout help a little. Stopping earlier is no remedy here: at a third of the steps
-# the large network has not found the motif, though its training error is 0 already. A training error of 0 says nothing
-# about what was learned.
+# More data helps most. Weight decay and dropout help a little. Stopping earlier is no remedy here: at a third of the
+# steps the large network has not found the motif, though its training error is 0 already. A training error of 0 says
+# nothing about what was learned.
 #
 # An **ensemble** needs no more data: three networks that differ in their start only, and the mean of what they say.
 
@@ -214,21 +215,22 @@ print(next_step(on_train, on_dev, on_longer, reference))
 # ## What to check
 #
 # - Both errors and a reference, before anything is changed. Without a reference, bias cannot be told from a hard task.
-# - Repeat with other seeds and other shares of the data. A single training per remedy would have shown the ranges above as
-#   differences.
+# - Repeat with other seeds and other shares of the data. A single training per remedy would have shown the ranges above
+#   as differences.
 # - One thing at a time.
 #
 # ## What not to conclude
 #
-# - That the same remedies help everywhere. What each one is worth depends on task, model and data; the way of finding out
-#   does not.
+# - That the same remedies help everywhere. What each one is worth depends on task, model and data; the way of finding
+#   out does not.
 # - Nothing about a third set. We looked at `dev` some sixty times. Choosing the best of sixty makes its error too good:
 #   the last word has a test set that nobody looked at.
 #
 # ## Exercises
 #
 # 1. Train the small model with one filter of 20 letters and no hidden units. Is bias gone? Why?
-# 2. Turn some labels of the training data around (one in ten). Which of both errors answers first, and which remedy helps?
+# 2. Turn some labels of the training data around (one in ten). Which of both errors answers first, and which remedy
+#    helps?
 # 3. Keep 1000 of `dev` apart. Choose the best of ten weight decays on the rest, then compare its error on both halves.
 #
 # ## In practice

@@ -4,9 +4,9 @@
 # **Goal.** Write a convolution yourself, in one dimension and in two, and see what fixed filters make of a real
 # photograph of cells.
 #
-# **What you will see.** A filter is a small table of numbers. It is laid over every place of a signal; the numbers below
-# are multiplied with it and added up. That is all. With nine well-chosen numbers an image is blurred, sharpened, or
-# reduced to its edges. A network does the same, but finds the numbers itself.
+# **What you will see.** A filter is a small table of numbers. It is laid over every place of a signal; the numbers
+# below are multiplied with it and added up. That is all. With nine well-chosen numbers an image is blurred, sharpened,
+# or reduced to its edges. A network does the same, but finds the numbers itself.
 
 # %%
 import matplotlib.pyplot as plt
@@ -57,8 +57,8 @@ print("flipped, as mathematics has it:", np.convolve(signal, difference, "valid"
 # %% [markdown]
 # ## Two dimensions
 #
-# The same with two more loops. The image is a cell seen under a microscope, from scikit-image. We take the part around the
-# cell, and every second pixel: it is a smooth image.
+# The same with two more loops. The image is a cell seen under a microscope, from scikit-image. We take the part around
+# the cell, and every second pixel: it is a smooth image.
 
 # %%
 cell = data.cell()[275:475:2, 330:530:2].astype(float)
@@ -79,8 +79,8 @@ by_hand = convolve_2d(cell, sobel(1))
 print("image", cell.shape, "-> result", by_hand.shape)
 
 # %% [markdown]
-# This is Sobel's filter: right less left, as before, but averaged a little over three rows. `apply_filter` does the same
-# and keeps the size of the image: it mirrors the image at its borders, so that there is something under the filter
+# This is Sobel's filter: right less left, as before, but averaged a little over three rows. `apply_filter` does the
+# same and keeps the size of the image: it mirrors the image at its borders, so that there is something under the filter
 # everywhere. Inside, both must agree. So must SciPy.
 
 # %%
@@ -145,8 +145,8 @@ for name, kernel in (("box", FILTERS["box"]()), ("gaussian", gaussian(1.0)), ("l
 #
 # ## What to check
 #
-# - The loop, `apply_filter` and SciPy agree to the last digit. If your own loop does not, look at the borders first, then
-#   at the flip.
+# - The loop, `apply_filter` and SciPy agree to the last digit. If your own loop does not, look at the borders first,
+#   then at the flip.
 # - The size of a result: a filter of 3 takes one pixel from each side, unless something is put around the image.
 #
 # ## What not to conclude
@@ -160,15 +160,15 @@ for name, kernel in (("box", FILTERS["box"]()), ("gaussian", gaussian(1.0)), ("l
 # ## Exercises
 #
 # 1. Write a filter that answers to diagonal edges, and show it beside Sobel's.
-# 2. Blur along rows with `gaussian(2.0, ndim=1)[None, :]` and then along columns. Compare with `gaussian(2.0)`. Count the
-#    multiplications of both.
+# 2. Blur along rows with `gaussian(2.0, ndim=1)[None, :]` and then along columns. Compare with `gaussian(2.0)`. Count
+#    the multiplications of both.
 # 3. Take the Laplacian of the blurred image instead of the image. At which width does the border of the cell come out
 #    best?
 #
 # ## In practice
 #
-# All filters are in `bioconv.conv.filters`; [Networks](../docs/networks.md) has what is built from learned ones. To find
-# cells, do not tune filters by hand:
+# All filters are in `bioconv.conv.filters`; [Networks](../docs/networks.md) has what is built from learned ones. To
+# find cells, do not tune filters by hand:
 #
 #     bioconv segment images/ --model nuclei
 #

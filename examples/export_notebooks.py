@@ -170,8 +170,8 @@ def notebook(played: Played) -> nbformat.NotebookNode:
 
 
 def _linked(text: str, docs: str, other: Any) -> str:
-    """Turn links to `../docs/` and to other tutorials, as this folder has them, into those of another place."""
-    text = text.replace("](../docs/", f"]({docs}")
+    """Turn links out of this folder, and to other tutorials, into those of a folder one level further down."""
+    text = text.replace("](../", "](../../").replace("](../../docs/", f"]({docs}")
     return re.sub(r"\]\((\w+)\.py\)", lambda match: f"]({other(match[1])})", text)
 
 

@@ -137,16 +137,17 @@ plt.show()
 #
 # ## What not to conclude
 #
-# - That training from scratch fails. Give it twenty times the steps and it may come as far. *At equal budget* is what was
-#   compared, with one rate of learning and one seed.
+# - That training from scratch fails. Give it twenty times the steps and it may come as far. *At equal budget* is what
+#   was compared, with one rate of learning and one seed.
 # - That ten images are enough for real ones. These were drawn by one program; real images differ from dish to dish. On
-#   real images ten gave less: [Training segmenters](../docs/training-segmenters.md) leads to the measurements.
+#   real images ten gave less: [the benchmark](../benchmarks/segment_finetune.md).
 # - A perfect score on synthetic images is a property of the images.
 #
 # ## Exercises
 #
 # 1. Fine-tune on two images instead of ten, then on one.
-# 2. Freeze all but the last layers (`config=replace(plan.config, freeze="all-but-head")`). Is that enough to fill rings?
+# 2. Freeze all but the last layers (`config=replace(plan.config, freeze="all-but-head")`). Is that enough to fill
+#    rings?
 # 3. Make images with whole nuclei (`synthetic_cells((9, number))`) and score both models on them. What was forgotten?
 #
 # ## In practice

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # LSTM against CNN: the order of motifs
 #
-# **Goal.** Find a task that a convolution with pooling cannot do, whatever its weights, and a recurrent network can. And
-# see what the recurrent network has really learned.
+# **Goal.** Find a task that a convolution with pooling cannot do, whatever its weights, and a recurrent network can.
+# And see what the recurrent network has really learned.
 #
 # **What you will see.** Every sequence holds two motifs, once each. Only their order makes the class: A before B, or B
 # before A. DeepBind looks for motifs with filters and keeps the largest and the mean answer of each over all positions.
@@ -34,8 +34,8 @@ from bioconv.sequence.recurrent.recipe import DEFAULTS as RECURRENT
 set_torch_threads(1)
 
 # %% [markdown]
-# How much is computed. For the table of [Sequence models](../docs/sequence-models.md) put 32 filters, 3000 sequences and
-# 12 epochs here, and train on 60 and on 120 letters; that takes some minutes.
+# How much is computed. For the table of [Sequence models](../docs/sequence-models.md) put 32 filters, 3000 sequences
+# and 12 epochs here, and train on 60 and on 120 letters; that takes some minutes.
 
 # %%
 FILTERS, TRAIN, TEST, EPOCHS = 16, 1200, 600, 5
@@ -45,8 +45,8 @@ TRAINED, TESTED = 60, (60, 120)
 # ## Sequences in which only the order differs
 #
 # This takes care. If a filter could see the end of one motif and the beginning of the other at once, it would see the
-# order. So each motif has the same seven letters to its left and the same seven to its right, wherever it stands: as far
-# as a filter of eight letters reaches beyond it.
+# order. So each motif has the same seven letters to its left and the same seven to its right, wherever it stands: as
+# far as a filter of eight letters reaches beyond it.
 
 # %%
 A, B = "TGACTCA", "GATAAG"
@@ -141,8 +141,8 @@ scorers = {"DeepBind": train_deepbind(table), "LSTM": train_lstm(table)}
 # %% [markdown]
 # ## Judged
 #
-# On new sequences of the same length, and of twice that length. A third scorer is no network at all: it looks up where A
-# is, and takes early places for class 1. It knows nothing of B, so it knows no order.
+# On new sequences of the same length, and of twice that length. A third scorer is no network at all: it looks up where
+# A is, and takes early places for class 1. It knows nothing of B, so it knows no order.
 
 
 # %%
@@ -164,12 +164,12 @@ for length in TESTED:
 figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for place, (name, colour) in enumerate(zip(scorers, ("#d55e00", "#0072b2", "0.6"), strict=True)):
     own = [areas[name, length] for length in TESTED]
-    places = np.arange(len(TESTED)) + 0.25 * (place - 1)
-    axes.bar(places, [area.value for area in own], 0.23, color=colour, label=name)
+    places = np.arange(len(TESTED)) + 0.15 * (place - 1)
     reach = [[area.value - area.low for area in own], [area.high - area.value for area in own]]
-    axes.errorbar(places, [area.value for area in own], reach, color="k", linestyle="none", capsize=3)
+    axes.errorbar(places, [area.value for area in own], reach, color=colour, fmt="o", capsize=4, label=name)
 axes.axhline(0.5, color="0.3", linewidth=0.8, linestyle=":")
 axes.set_xticks(range(len(TESTED)), [f"{length} letters" for length in TESTED])
+axes.set_xlim(-0.5, len(TESTED) - 0.5)
 axes.set(ylabel="AUROC", ylim=(0.35, 1.03))
 axes.set_title(f"{A} before {B}, or behind it?", loc="left")
 figure.legend(loc="outside right", frameon=False, fontsize="small")
@@ -177,9 +177,9 @@ plt.show()
 
 # %% [markdown]
 # DeepBind guesses, as it must. The LSTM is perfect on sequences of the length it was trained on. Has it learned the
-# order? On longer sequences it fails. The third scorer says why: in 60 letters there is so little room that the place of
-# one motif gives the class away. A network takes the shortcut that its data offer. Trained with more room it learns the
-# order and keeps it, as the table of [Sequence models](../docs/sequence-models.md) shows.
+# order? On longer sequences it fails. The third scorer says why: in 60 letters there is so little room that the place
+# of one motif gives the class away. A network takes the shortcut that its data offer. Trained with more room it learns
+# the order and keeps it, as the table of [Sequence models](../docs/sequence-models.md) shows.
 #
 # ## What to check
 #
@@ -188,8 +188,8 @@ plt.show()
 #
 # ## What not to conclude
 #
-# - That recurrent networks are better. On most questions of binding the order does not matter, and DeepBind is faster and
-#   easier to read.
+# - That recurrent networks are better. On most questions of binding the order does not matter, and DeepBind is faster
+#   and easier to read.
 # - That convolutions cannot see order. Pooling over all positions makes them blind; a second layer of filters over the
 #   answers of the first would see it, as far as it reaches.
 # - That an AUROC of 1 means the thing you named was learned.

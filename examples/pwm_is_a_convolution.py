@@ -4,9 +4,9 @@
 # **Goal.** Scan a plasmid for the binding sites of a repressor, first by hand with a convolution, then with `bioconv`,
 # and find out how surprising a hit is.
 #
-# **What you will see.** Letters become numbers (one-hot), the motif becomes a filter, and scanning is the convolution of
-# [the tutorial before this one](convolve_by_hand.py), in one dimension with four channels. The p-value of a hit can be
-# computed exactly. It needs no sampling, and we check it by sampling.
+# **What you will see.** Letters become numbers (one-hot), the motif becomes a filter, and scanning is the convolution
+# of [the tutorial before this one](convolve_by_hand.py), in one dimension with four channels. The p-value of a hit can
+# be computed exactly. It needs no sampling, and we check it by sampling.
 
 # %%
 from pathlib import Path
@@ -96,8 +96,8 @@ print(f"{len(hits)} hits; scores differ by {furthest:.4f} bits at most")
 # %% [markdown]
 # ## How surprising is a hit?
 #
-# The p-value of a score is the chance that a random word of 18 letters scores as high or higher. There are 4¹⁸ words, 69
-# billion. But positions are independent, so the distribution of the sum can be built up column by column: take the
+# The p-value of a score is the chance that a random word of 18 letters scores as high or higher. There are 4¹⁸ words,
+# 69 billion. But positions are independent, so the distribution of the sum can be built up column by column: take the
 # distribution so far, shift it by what each letter costs, and average. That is a convolution once more, with four taps.
 
 # %%
@@ -176,8 +176,8 @@ for hit in hits[:3]:
 # %% [markdown]
 # ## What not to conclude
 #
-# - A small p-value says that random letters would hardly look like this. It does not say that LexA binds there, and even
-#   less that binding does anything.
+# - A small p-value says that random letters would hardly look like this. It does not say that LexA binds there, and
+#   even less that binding does anything.
 # - Real DNA is not random letters: repeats and stretches of A and T give more good words than the p-value says.
 # - A PWM adds positions up. If two positions depend on each other, it cannot know.
 #

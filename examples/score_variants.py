@@ -4,11 +4,12 @@
 # **Goal.** Ask a trained model what single letters do to the binding of a transcription factor, for two mutations found
 # in many tumours.
 #
-# **What you will see.** The promoter of *TERT*, the gene of telomerase, is silent in most cells. Two mutations, known as
-# C228T and C250T, switch it on in melanoma, glioma and many other tumours (Huang et al. 2013, doi
+# **What you will see.** The promoter of *TERT*, the gene of telomerase, is silent in most cells. Two mutations, known
+# as C228T and C250T, switch it on in melanoma, glioma and many other tumours (Huang et al. 2013, doi
 # 10.1126/science.1229259; Horn et al. 2013, doi 10.1126/science.1230062). They make a new site of ETS factors, and the
 # one that binds is GABP (Bell et al. 2015, doi 10.1126/science.aab0015). A model of GABPA that comes with bioconv has
-# never heard of any of this. It was trained on peaks of blood cells without these mutations. What does it say?
+# never heard of any of this. It was trained on the letters of the reference genome, where they do not occur. What does
+# it say?
 
 # %%
 import tempfile
@@ -35,8 +36,8 @@ for name, place in KNOWN.items():
     print(f"{name}: G>A on the + strand in {around[:7]}[{around[7]}]{around[8:]}")
 
 # %% [markdown]
-# The names count on the strand of the gene (C to T); the genome is written on the other (G to A). Take care: half of all
-# confusion about variants is about strands and about counting from 0 or 1.
+# The names count on the strand of the gene (C to T); the genome is written on the other (G to A). Take care: much
+# confusion about variants is about strands, and about counting from 0 or from 1.
 #
 # ## Every letter changed
 #
@@ -83,7 +84,7 @@ for name, place in KNOWN.items():
 folder = Path(tempfile.mkdtemp())
 (folder / "promoter.fa").write_text(f">TERT_promoter\n{PROMOTER}\n")
 rows = [(KNOWN["C228T"], "C228T", "G", "A"), (KNOWN["C250T"], "C250T", "G", "A"), (1295126, "control", "G", "A")]
-lines = ["##fileformat=VCFv4.2", "\t".join("#CHROM POS ID REF ALT QUAL FILTER INFO".split())]
+lines = ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
 lines += [
     "\t".join(("TERT_promoter", str(place - FIRST + 1), name, *ref_alt, ".", ".", "."))
     for place, name, *ref_alt in rows
@@ -104,8 +105,9 @@ for effect in effects:
     print(f"{effect.id:8s} {effect.model:20s} {effect.ref_score:8.2f} {effect.alt_score:6.2f} {effect.delta:+7.2f}")
 
 # %% [markdown]
-# Both ETS factors gain by both mutations, GABPA more. REST is a control: its motif has nothing to do with ETS sites. Its
-# scores move too. No score ever stays exactly where it was, so a change says nothing until it is compared with others.
+# Both ETS factors gain by both mutations, GABPA more. REST is a control: its motif has nothing to do with ETS sites.
+# Its scores move too. No score ever stays exactly where it was, so a change says nothing until it is compared with
+# others.
 #
 # ## What would other models say?
 #
@@ -123,8 +125,8 @@ for name in sorted(name for name in packaged() if name.startswith("encode-")):
 
 # %% [markdown]
 # The two ETS factors have both mutations among the first six. But CTCFL is not far behind, and MYC and REST have C250T
-# among the first fifteen. Ask twelve models about two variants, and some will have an opinion. Here the factor was known
-# beforehand, and that is what makes the answer worth something.
+# among the first fifteen. Ask twelve models about two variants, and some will have an opinion. Here the factor was
+# known beforehand, and that is what makes the answer worth something.
 #
 # ## What to check
 #
@@ -146,8 +148,8 @@ for number in strongest:
 #
 # - **Binding is not disease.** Other substitutions in the table above gain as much as the two. Most letters that change
 #   a model's score do nothing that anybody has noticed.
-# - **Two cases are no benchmark.** They were chosen because the answer is known. Over all variants of this promoter, the
-#   agreement of such models with measured activity is weak: [Variants](../docs/variants.md) leads to the benchmark.
+# - **Two cases are no benchmark.** They were chosen because the answer is known. Over all variants of this promoter,
+#   the agreement of such models with measured activity is weak: see [the benchmark](../benchmarks/mpra_satmut.md).
 # - **No change is no all-clear.** The model knows one factor. A variant can do its harm by another, by splicing, or far
 #   away.
 # - Never use such scores for a patient. They rank candidates for an experiment.

@@ -5,8 +5,8 @@
 # filters what it has learned.
 #
 # **What you will see.** The model is shown sequences and a label, bound or not, and no motif. It finds the motif of the
-# factor by itself. A second motif is in all sequences, bound or not, and the model leaves it alone: it learns what tells
-# the two kinds apart, not what is there.
+# factor by itself. A second motif is in all sequences, bound or not, and the model leaves it alone: it learns what
+# tells the two kinds apart, not what is there.
 #
 # **The data are synthetic.** Random letters with sites planted in them, so that the truth is known. They say nothing
 # about real cells.
@@ -135,21 +135,21 @@ for axes in panels:
 plt.show()
 
 # %% [markdown]
-# The filters that matter have CRP's motif; several found it, since nothing keeps them apart. The others have no motif to
-# speak of, and switching them off changes little. LexA is in every sequence and of no use: no filter that matters has its
-# motif.
+# The filters that matter have CRP's motif; several found it, since nothing keeps them apart. The others have no motif
+# to speak of, and switching them off changes little. LexA is in every sequence and of no use: no filter that matters
+# has its motif.
 #
 # ## What to check
 #
 # - The AUROC of new sequences, not of those trained on. The held-out part chose the epoch, so it flatters a little.
-# - What the negatives are. A model learns whatever tells the two kinds apart: with unbound sequences of fewer G and C it
-#   would learn to count G and C.
+# - What the negatives are. A model learns whatever tells the two kinds apart: with unbound sequences of fewer G and C
+#   it would learn to count G and C.
 # - Importance before beauty: a fine logo of a filter that hardly matters is of no use.
 #
 # ## What not to conclude
 #
-# - This was easy. Sites were planted in random letters, one in every bound sequence. Real peaks lack the site, have others,
-#   or are bound through a partner.
+# - This was easy. Sites were planted in random letters, one in every bound sequence. Real peaks lack the site, have
+#   others, or are bound through a partner.
 # - A motif found in a filter is a pattern that helps to tell apart. That the factor itself binds it is another claim.
 # - A p-value of a match with two known motifs is rough; with a whole database it means more.
 #
@@ -157,8 +157,8 @@ plt.show()
 #
 # 1. Leave LexA out of the unbound sequences. What does the best filter look like now, and how good is the model?
 # 2. Train with 50 bound and 50 unbound sequences. Is the motif still there?
-# 3. Give the model one filter instead of 16, with five different seeds (`replace(config, seed=1)`). How often does it find
-#    the motif?
+# 3. Give the model one filter instead of 16, with five different seeds (`replace(config, seed=1)`). How often does it
+#    find the motif?
 #
 # ## In practice
 #

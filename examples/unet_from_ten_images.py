@@ -72,9 +72,9 @@ print(f"{sum(parameter.numel() for parameter in network.parameters()):,} numbers
 # %% [markdown]
 # ## Training
 #
-# In each step the network sees eight patches of 64 x 64 pixels, cut at random and changed at random. The loss is the sum
-# of two: cross-entropy, pixel by pixel, and Dice, which looks at the overlap as a whole. One of the ten images is held
-# out; it chooses the best epoch.
+# In each step the network sees eight patches of 64 x 64 pixels, cut at random and changed at random. The loss is the
+# sum of two: cross-entropy, pixel by pixel, and Dice, which looks at the overlap as a whole. One of the ten images is
+# held out; it chooses the best epoch.
 
 # %%
 plan = SegmentationPlan(
@@ -156,8 +156,8 @@ plt.show()
 # %% [markdown]
 # The network's outlines are clean, also those of dim nuclei that the threshold tears apart. But what touches is one
 # object to both. A mask of inside and outside cannot say where one nucleus ends and the next begins: the network was
-# never asked. Ask it: number the nuclei in the masks and train with `--kind instances`, as the model `nuclei` of
-# [the next tutorial](finetune_nuclei.py) was.
+# never asked. Ask it: number the nuclei in the masks and train with `--kind instances`, as the model `nuclei` of [the
+# next tutorial](finetune_nuclei.py) was.
 #
 # ## What to check
 #
