@@ -177,9 +177,10 @@ plt.show()
 
 # %% [markdown]
 # DeepBind guesses, as it must. The LSTM is perfect on sequences of the length it was trained on. Has it learned the
-# order? On longer sequences it fails. The third scorer says why: in 60 letters there is so little room that the place
-# of one motif gives the class away. A network takes the shortcut that its data offer. Trained with more room it learns
-# the order and keeps it, as the table of [Sequence models](../docs/sequence-models.md) shows.
+# order? On longer sequences it fails. The third scorer suggests why: in 60 letters there is so little room that the
+# place of one motif gives the class away, and a network takes the shortcut that its data offer. In 120 letters early
+# and late are told apart at other places than it has learned. Trained with more room it learns the order and keeps it,
+# as the table of [Sequence models](../docs/sequence-models.md) shows.
 #
 # ## What to check
 #

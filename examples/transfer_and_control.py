@@ -114,15 +114,18 @@ for name, table in (("source", folder / "source/synthetic-exams.csv"), ("control
 # %% [markdown]
 # ## The second task
 #
-# 60 women are the test set, the same each time. Of the other 40, ten are trained on and six choose the epoch;
-# which ones is drawn three times. Each draw trains all three starts, with the same settings.
+# 60 women are the test set, the same each time. Of the other 40, ten are trained on and six choose the epoch, half of
+# them with a mass; which ones is drawn three times. Each draw trains all three starts, with the same settings.
 
 # %%
 target = read_data(folder / "target/synthetic-exams.csv", Reading(), PREPARATION)
 women = sorted({image.group for image in target.images})
+sick = {image.group for image in target.images if image.answers["label"] == "1"}
 areas = {name: [] for name in starts}
 for draw in range(3):
-    order = np.random.default_rng(draw).permutation(women[60:])
+    rng = np.random.default_rng(draw)
+    groups = ([woman for woman in women[60:] if (woman in sick) == has_mass] for has_mass in (True, False))
+    order = [woman for pair in zip(*map(rng.permutation, groups), strict=True) for woman in pair]
     # A part with a number takes no part.
     parts = dict.fromkeys(women[:60], "test") | dict.fromkeys(order, "0")
     parts |= dict.fromkeys(order[:10], "train") | dict.fromkeys(order[10:16], "dev")
