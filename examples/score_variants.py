@@ -22,11 +22,11 @@ import bioconv
 from bioconv.sequence.variants import VariantOptions
 from bioconv.zoo import packaged
 
-# The promoter, chr5:1295064-1295183 of GRCh38, on the + strand; TERT itself is read on the - strand.
-FIRST = 1295064
+# The promoter, chr5:1295060-1295189 of GRCh38, on the + strand; TERT itself is read on the - strand.
+FIRST = 1295060
 PROMOTER = (
-    "GAGAGGGCGGGGCCGCGGAAAGGAAGGGGAGGGGCTGGGAGGGCCCGGAGGGGGCTGGGCCGG"
-    "GGACCCGGGAGGGGTCGGGACGGGGCGGGGTCCGCGCGGAGGAGGCGGAGCTGGAAG"
+    "CGAGGAGAGGGCGGGGCCGCGGAAAGGAAGGGGAGGGGCTGGGAGGGCCCGGAGGGGGCTGGGCC"
+    "GGGGACCCGGGAGGGGTCGGGACGGGGCGGGGTCCGCGCGGAGGAGGCGGAGCTGGAAGGTGAAG"
 )
 KNOWN = {"C228T": 1295113, "C250T": 1295135}
 MODEL = "encode-gabpa-gm12878"
@@ -53,7 +53,7 @@ figure, axes = plt.subplots(figsize=(9, 2.4), layout="constrained")
 reach = np.abs(deltas).max()
 picture = axes.imshow(deltas.T, aspect="auto", cmap="RdBu_r", vmin=-reach, vmax=reach, interpolation="nearest")
 axes.set_yticks(range(4), list("ACGT"))
-places = np.arange(6, len(PROMOTER), 20)
+places = np.arange(10, len(PROMOTER), 20)
 axes.set_xticks(places, [f"{FIRST + place - 1295000}" for place in places])
 for name, place in KNOWN.items():
     axes.annotate(name, (place - FIRST, -0.4), (place - FIRST, -1.1), ha="center", arrowprops={"arrowstyle": "-"})
@@ -111,7 +111,7 @@ for effect in effects:
 #
 # ## What would other models say?
 #
-# Twelve models come with bioconv. For each, the places of both mutations among all 360 substitutions.
+# Twelve models come with bioconv. For each, the places of both mutations among all 390 substitutions.
 
 # %%
 standing = {}
@@ -125,8 +125,8 @@ for name in sorted(name for name in packaged() if name.startswith("encode-")):
 
 # %% [markdown]
 # The two ETS factors have both mutations among the first six. But CTCFL is not far behind, and MYC and REST have C250T
-# among the first fifteen. Ask twelve models about two variants, and some will have an opinion. Here the factor was
-# known beforehand, and that is what makes the answer worth something.
+# among the first twenty. Ask twelve models about two variants, and some will have an opinion. Here the factor was known
+# beforehand, and that is what makes the answer worth something.
 #
 # ## What to check
 #
@@ -146,8 +146,8 @@ for number in strongest:
 # %% [markdown]
 # ## What not to conclude
 #
-# - **Binding is not disease.** Other substitutions in the table above gain as much as the two. Most letters that change
-#   a model's score do nothing that anybody has noticed.
+# - **Binding is not disease.** In the table above a substitution that is not known from tumours stands between the two.
+#   Most letters that change a model's score do nothing that anybody has noticed.
 # - **Two cases are no benchmark.** They were chosen because the answer is known. Over all variants of this promoter,
 #   the agreement of such models with measured activity is weak: see [the benchmark](../benchmarks/mpra_satmut.md).
 # - **No change is no all-clear.** The model knows one factor. A variant can do its harm by another, by splicing, or far
@@ -163,6 +163,6 @@ for number in strongest:
 # ## In practice
 #
 #     bioconv variants calls.vcf.gz --reference hg38.fa --model encode-gabpa-gm12878 --context 101 -o effects.tsv
-#     bioconv mutation-map chr5:1295064-1295183 --reference hg38.fa --model encode-gabpa-gm12878 --plot map.svg
+#     bioconv mutation-map chr5:1295060-1295189 --reference hg38.fa --model encode-gabpa-gm12878 --plot map.svg
 #
 # [Variants and mutation maps](../docs/variants.md).

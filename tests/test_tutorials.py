@@ -132,14 +132,14 @@ def test_score_variants():
     ]  # fmt: skip
     assert max(standing["encode-ctcfl-k562"]) < 20
     for name in ("encode-myc-h1-hesc", "encode-rest-gm12878"):
-        assert standing[name][1] <= 15
+        assert standing[name][1] <= 20
     assert all(effect.ref_match and not effect.flags for effect in names["effects"])
     change = {(effect.id, effect.model): effect.delta for effect in names["effects"]}
     for variant in names["KNOWN"]:
         assert change[variant, "encode-gabpa-gm12878"] > change[variant, "encode-elk1-gm12878"] > 0.5
-    # Of the strongest six, four are not known from tumours, and one of them stands above C228T.
+    # One that is not known from tumours stands between the two.
     assert names["ranks"]["C250T"] == 1
-    assert names["ranks"]["C228T"] == 4
+    assert names["ranks"]["C228T"] == 3
 
 
 def test_measured_effects_of_the_variants(shared_data):
