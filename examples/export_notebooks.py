@@ -40,7 +40,7 @@ TUTORIALS = (
     "finetune_nuclei", "transfer_and_control", "motif_order", "vanishing_gradients", "bias_and_variance",
 )  # fmt: skip
 DOTS_PER_INCH = 90
-COLOURS = 128
+COLOURS = 256
 
 
 @dataclass(frozen=True)

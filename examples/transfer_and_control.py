@@ -149,8 +149,11 @@ axes.set_title("Ten women to learn from: dots are draws, bars means", loc="left"
 plt.show()
 
 # %% [markdown]
-# What `source` has over `control` was learned from the labels of the first task. What `control` has over `scratch`, if
-# anything, comes from the images alone. Without the control both would have been called transfer.
+# What is usually reported is the gain of `source` over `scratch`, and it would be called transfer. But part of it the
+# control has too, and the control knows nothing of masses: some of the gain is a better start, with weights of the
+# right scale for such images. Only what `source` has over `control` was learned from the labels of the first task. Look
+# at the spread as well: from scratch, which ten women are drawn and how the weights begin decides more than anything
+# else.
 #
 # ## What to check
 #

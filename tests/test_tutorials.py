@@ -188,8 +188,10 @@ def test_finetune_nuclei():
 def test_transfer_and_control():
     names = play("transfer_and_control")
     areas = {name: np.array(found) for name, found in names["areas"].items()}
-    assert areas["source"].mean() > max(areas["control"].mean(), areas["scratch"].mean()) + 0.1
     assert (areas["source"] > areas["control"]).all()
+    # The control is between: not all that is gained on scratch was learned from labels.
+    assert areas["source"].mean() - 0.02 > areas["control"].mean() > areas["scratch"].mean()
+    assert np.ptp(areas["scratch"]) > np.ptp(areas["source"])
     # As many breasts have a mass as before, both views of a breast agree, and labels moved.
     labels = []
     for table in ("synthetic-exams.csv", "shuffled.csv"):
