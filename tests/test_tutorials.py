@@ -145,7 +145,8 @@ def test_score_variants():
 def test_measured_effects_of_the_variants(shared_data):
     """The promoter's letters and the direction of both effects are those of a saturation mutagenesis."""
     tree = ast.parse((ROOT / "examples/score_variants.py").read_text())
-    given = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    given = {node.targets[0].id: node.value for node in assigned if isinstance(node.targets[0], ast.Name)}
     first, promoter, known = (ast.literal_eval(given[name]) for name in ("FIRST", "PROMOTER", "KNOWN"))
     with gzip.open(shared_data("mpra-satmut/elements.tsv.gz"), "rt") as stream:
         rows = [line.rstrip().split("\t") for line in stream]
@@ -165,9 +166,9 @@ def test_unet_from_ten_images():
     assert overlaps["U-Net"][0] == pytest.approx(f1_score(truth.ravel(), names["masks"]["U-Net"][0].ravel()))
     assert np.mean(overlaps["U-Net"]) > 0.96 > 0.95 > np.mean(overlaps["threshold"])
     assert min(overlaps["U-Net"]) > max(0.9, min(overlaps["threshold"]))
-    # What touches is one object to both: fewer objects than nuclei, most nuclei not found.
-    for own in names["masks"].values():
-        assert sum(ndimage.label(mask)[1] for mask in own[:2]) < 28
+    # What touches is one object: half as many as nuclei, and most nuclei are not found, by either method.
+    nuclei = sum(int(image.labels.max()) for image in names["new"])
+    assert sum(ndimage.label(mask)[1] for mask in names["masks"]["U-Net"]) < 0.6 * nuclei
     assert max(names["counts"].values()) < 0.5
     assert len(names["run"].split.names("dev")) == 1
 
