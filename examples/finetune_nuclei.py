@@ -95,12 +95,12 @@ plan = SegmentationPlan(
     augmentation=AUGMENTATIONS["exact"],
     config=replace(DEFAULTS, epochs=5, warmup_steps=10, ema=0.9),
 )
-pairs = folder / "images", folder / "masks"
+pairs, losses = (folder / "images", folder / "masks"), {}
 for name, start in (("fine-tuned", "nuclei"), ("from scratch", None)):
     run = bioconv.train("segment", pairs, kind="instances", init=start, recipe=plan, device="cpu")
-    losses = [row["train_loss"] for row in run.run.history]
+    losses[name] = [row["train_loss"] for row in run.run.history]
     judged[name] = judge(from_model_file(run.model))
-    print(f"{name:12s} {run.run.history[-1]['step']:.0f} steps, loss", *(f"{loss:.2f}" for loss in losses))
+    print(f"{name:12s} {run.run.history[-1]['step']:.0f} steps, loss", *(f"{loss:.2f}" for loss in losses[name]))
 
 # %%
 print("model         found  missed  wrong  score")

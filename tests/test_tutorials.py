@@ -179,6 +179,7 @@ def test_finetune_nuclei():
     nuclei = sum(len(np.unique(labels)) - 1 for _, labels in names["new"])
     assert all(found + missed == nuclei for _, (found, missed, _), _ in judged.values())
     assert judged["fine-tuned"][0] > max(judged["as shipped"][0], judged["from scratch"][0]) + 0.15
+    assert names["losses"]["fine-tuned"][0] < names["losses"]["from scratch"][-1]
     shapes = [
         {name: value.shape for name, value in network.state_dict().items()}
         for network in (names["shipped"].network, names["run"].network)
