@@ -56,6 +56,11 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 )
 @click.option("--pooling", type=click.Choice(["mean", "max"]), help="Over the last map, of residual.  [mean]")
 @click.option(
+    "--fusion",
+    type=click.Choice(["none", "views"]),
+    help="views: CC and MLO of a breast are joined by the network, which then scores breasts.  [none, else as --from]",
+)
+@click.option(
     "--matched", is_flag=True,
     help="Compare both answers of one woman and view with each other; images without a counterpart are not trained on.",
 )  # fmt: skip
@@ -85,6 +90,7 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
 
     The part dev chooses weights, calibration and thresholds; test is scored with them, once.
     """
+    from bioconv.mammography.learning.beginning import network_of
     from bioconv.mammography.learning.data import read_data
     from bioconv.mammography.learning.training_run import train_to_file
     from bioconv.training.distributed import is_first
@@ -101,7 +107,8 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     if start is not None and given["architecture"] is not None:
         message = "--architecture is that of the model of --from; leave it out"
         raise OptionError(message)
-    reading, plan = _reading(given), _plan(Path(output), settings, given, start)  # before images are read
+    reading, plan = _reading(given), _plan(Path(output), settings, given, start)
+    network_of(plan)  # what cannot be had together is said before images are read
     try:
         data = read_data(Path(table), reading, _preparation(given, start))
     except InputError as error:
@@ -162,7 +169,7 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: 
         raise OptionError(message)
     return ClassificationPlan(
         architecture=given["architecture"] or "residual",
-        network={name: given[name] for name in ("width", "dropout", "pooling") if given[name] is not None},
+        network={name: given[name] for name in ("width", "dropout", "pooling", "fusion") if given[name] is not None},
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
         start=start,

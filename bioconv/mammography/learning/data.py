@@ -80,11 +80,18 @@ class LabelledView:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationData:
-    """What a classifier is trained on."""
+    """What a classifier is trained on.
+
+    Parameters
+    ----------
+    patch
+        Side of the patches that the images are, in pixels of prepared mammograms; None: they are mammograms.
+    """
 
     images: tuple[LabelledView, ...]
     objective: Objective
     preparation: Preparation
+    patch: int | None = None
 
     @property
     def names(self) -> list[str]:
