@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from bioconv.mammography.learning.fit import ClassificationPlan
 
 
-def network_of(plan: ClassificationPlan) -> tuple[str, dict[str, Any], ModelFile | None]:
+def network_of(plan: ClassificationPlan, *, patches: bool = False) -> tuple[str, dict[str, Any], ModelFile | None]:
     """Return architecture, hyper-parameters without inputs and outputs, and the model to start from.
+
+    Parameters
+    ----------
+    patches
+        Whether it is patches that are to be told apart.
 
     Raises
     ------
@@ -43,6 +48,9 @@ def network_of(plan: ClassificationPlan) -> tuple[str, dict[str, Any], ModelFile
         if file is not None and "fusion" not in plan.network:
             message += f" (--fusion {config['fusion']} is that of {plan.start}; --fusion none takes it off)"
         raise OptionError(message)
+    if patches and (plan.matched or config.get("fusion", "none") != "none"):
+        message = "patches are told apart one by one: leave out --matched and --fusion, and give them to the training "
+        raise OptionError(message + "on whole images")
     return architecture, config, file
 
 

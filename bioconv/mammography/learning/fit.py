@@ -160,10 +160,13 @@ def train_classification(
     TrainingError, TrainingInterrupted
         As `Trainer.fit`.
     """
-    architecture, config, _ = network_of(plan)  # what cannot be is said before anything is done
+    architecture, config, _ = network_of(
+        plan, patches=data.patch is not None
+    )  # what cannot be is said before anything is done
     split = make_classification_split(data, plan.config.seed) if split is None else split
     check_split(split, groups={image.name: image.group for image in data.images})
-    copies = check_copies(split, data.names, data.thumbnails)
+    whole = data.split_of_whole(split)
+    copies = check_copies(whole, list(whole.parts) if data.whole else data.names, data.thumbnails)
     parts = {part: data.of(split.names(part)) for part in ("train", "dev", "test")}
     _check_parts(parts, data, breasts=config.get("fusion", "none") != "none")
     normalisation, network, unmatched = begin(plan, split, parts["train"], data.objective.outputs)
@@ -264,6 +267,7 @@ def _facts(
         "classification": {
             "decisions": [one.to_json() for one in decisions.values()],
             "domain": plan.domain,
+            **({} if data.patch is None else {"patch": data.patch}),
         },
         "training": training,
         "metrics": {
