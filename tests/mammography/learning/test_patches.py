@@ -162,7 +162,7 @@ def test_kinds_of_lesions_are_a_further_head(women):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["image,x0,y0", "w0-LCC.png,1,2"], "header has image, x0, y0; expected image and x0, y0, x1, y1; or x, y, size"),
+        (["image,x0,y0", "w0-LCC.png,1,2"], "image, x0, y0; expected image and x0, y0, x1, y1; or x, y, size"),
         (["image,x,y,size", "w0-LCC.png,1,2,0"], "line 2: a box that holds no pixel"),
         (["image,x,y,size", "w0-LCC.png,1,b,3"], "line 2, column y: 'b' is not a finite number"),
         (["image,x,y,size", "no.png,30,30,3"], "no.png is not in"),
