@@ -31,7 +31,7 @@ from bioconv.cli.options import (
 )
 
 from bioconv import runtime
-from bioconv.errors import InputError
+from bioconv.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     help="Share of positive images, breasts, exams that probabilities hold for.  [that of the validation data]",
 )  # fmt: skip
 @click.option(
-    "--views-rule", type=click.Choice(["mean", "max"]), default="mean", show_default=True,
-    help="How a breast's score comes of its views.",
+    "--views-rule", type=click.Choice(["mean", "max"]),
+    help="How a breast's score comes of its views.  [mean; none of models that join views themselves]",
 )  # fmt: skip
 @click.option(
     "--breasts-rule", type=click.Choice(["max", "mean"]), default="max", show_default=True,
@@ -168,7 +168,10 @@ def _classifier(given: dict[str, Any]) -> Classifier:
     # On a cluster the models of this process tell what they are, and those of the workers score.
     device = "cpu" if given["dask"] else runtime.device_name(given["device"])
     models = [load_classification_model(resolve(name), device=device) for name in given["model"]]
-    rule = Rule(given["views_rule"], given["breasts_rule"])
+    if given["views_rule"] and any(model.joins_views for model in models):
+        message = "--views-rule: the model joins the views of a breast itself; leave it out"
+        raise OptionError(message)
+    rule = Rule(given["views_rule"] or "mean", given["breasts_rule"])
     return Classifier(models, Choices(given["threshold"], given["prevalence"], rule))
 
 

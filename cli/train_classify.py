@@ -56,9 +56,23 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 )
 @click.option("--pooling", type=click.Choice(["mean", "max"]), help="Over the last map, of residual.  [mean]")
 @click.option(
+    "--fusion",
+    type=click.Choice(["none", "views"]),
+    help="views: CC and MLO of a breast are joined by the network, which then scores breasts.  [none, else as --from]",
+)
+@click.option(
     "--matched", is_flag=True,
     help="Compare both answers of one woman and view with each other; images without a counterpart are not trained on.",
 )  # fmt: skip
+@click.option(
+    "--patches", type=click.Path(dir_okay=False), metavar="BOXES.csv",
+    help="Tell patches of lesions from others of the same images: image with x0,y0,x1,y1, or x,y and size or radius.",
+)  # fmt: skip
+@click.option("--patch-size", type=click.IntRange(min=8), default=64, show_default=True, help="Pixels, once prepared.")
+@click.option("--per-lesion", type=click.IntRange(min=1), default=4, show_default=True, help="Patches of a lesion.")
+@click.option(
+    "--top", type=click.IntRange(0, 8), metavar="N", help="Blocks on top of the body, as of a model of patches.  [0]"
+)
 @click.option(
     "--threshold", "rules", multiple=True, metavar="RULE",
     help="youden, sensitivity=X or specificity=X, chosen on dev; the first is the usual one.",
@@ -85,13 +99,17 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
 
     The part dev chooses weights, calibration and thresholds; test is scored with them, once.
     """
+    from bioconv.mammography.learning.beginning import network_of
     from bioconv.mammography.learning.data import read_data
+    from bioconv.mammography.learning.patches import Patching, read_patches
     from bioconv.mammography.learning.training_run import train_to_file
     from bioconv.training.distributed import is_first
     from bioconv.training.run_folder import check_output
 
     table = table_of(table)
-    check_paths((table, given["split_file"], given["start"]), {"-o": output, "--events": given["events"]})
+    check_paths(
+        (table, given["split_file"], given["start"], given["patches"]), {"-o": output, "--events": given["events"]}
+    )
     if is_first():
         check_output(Path(output), resume=given["resume"])
     else:
@@ -101,9 +119,14 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     if start is not None and given["architecture"] is not None:
         message = "--architecture is that of the model of --from; leave it out"
         raise OptionError(message)
-    reading, plan = _reading(given), _plan(Path(output), settings, given, start)  # before images are read
+    reading, plan = _reading(given), _plan(Path(output), settings, given, start)
+    network_of(plan, patches=bool(given["patches"]))  # before images are read
     try:
-        data = read_data(Path(table), reading, _preparation(given, start))
+        if given["patches"]:
+            patching = Patching(Path(given["patches"]), given["patch_size"], given["per_lesion"], plan.config.seed)
+            data = read_patches(Path(table), reading, _preparation(given, start), patching)
+        else:
+            data = read_data(Path(table), reading, _preparation(given, start))
     except InputError as error:
         runtime.logger.error("%s", error)
         context.exit(4)
@@ -129,6 +152,9 @@ def _start(name: str | None) -> Path | None:
 def _reading(given: dict[str, Any]) -> Any:
     from bioconv.mammography.learning.data import Reading
 
+    if given["patches"] and (given["label"] != "label" or given["positive"]):
+        message = "--label, --positive: patches are told apart by whether they show a lesion; leave both out"
+        raise OptionError(message)
     also = []
     for text in given["also"]:
         column, _, weight = text.partition(":")
@@ -162,7 +188,9 @@ def _plan(output: Path, settings: dict[str, Any], given: dict[str, Any], start: 
         raise OptionError(message)
     return ClassificationPlan(
         architecture=given["architecture"] or "residual",
-        network={name: given[name] for name in ("width", "dropout", "pooling") if given[name] is not None},
+        network={
+            name: given[name] for name in ("width", "dropout", "pooling", "fusion", "top") if given[name] is not None
+        },
         augmentation=AUGMENTATIONS[given["augment"]],
         config=complete_config(DEFAULTS.to_json(), settings),
         start=start,

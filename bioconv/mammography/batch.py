@@ -19,6 +19,7 @@ from bioconv.images.pictures import to_jpeg, to_png
 from bioconv.mammography.captures import can_be_captured, heat_map_capture
 from bioconv.mammography.classifier import Classifier, ImageScore
 from bioconv.mammography.finding import Failure
+from bioconv.mammography.fusion import vector_of_text, vector_text
 from bioconv.mammography.identifiers import Identifiers
 from bioconv.mammography.pictures import Picture, draw_heat, shrunk
 from bioconv.mammography.results import (
@@ -195,6 +196,8 @@ class Batch:
             reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
             return Outcome(view.name, replace(record, reason=reason), view=view)
         facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
+        if scored.vectors:  # breasts are scored from them, in later runs too
+            facts["vectors"] = [vector_text(one) for one in scored.vectors]
         done = replace(
             record, status=DONE, outputs=outputs, warnings=scored.warnings, facts=facts,
             seconds=round(time.monotonic() - begin, 3),
@@ -315,6 +318,7 @@ def _scored(view: View, record: Record) -> ImageScore | None:
     """Return what a record says was found, None if it does not say."""
     try:
         scores = tuple(float(one) for one in record.facts["scores"])
-        return ImageScore(view, scores, dict(record.facts["answers"]), tuple(record.warnings))
+        vectors = tuple(vector_of_text(one) for one in record.facts.get("vectors", ()))
+        return ImageScore(view, scores, dict(record.facts["answers"]), tuple(record.warnings), vectors)
     except (KeyError, TypeError, ValueError):
         return None

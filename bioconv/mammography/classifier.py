@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError, OptionError
-from bioconv.mammography.exams import Exam, Rule, score_exam
+from bioconv.mammography.exams import NETWORK, Exam, Rule, score_exam
+from bioconv.mammography.fusion import Vector, joined_scores
 from bioconv.mammography.heat_maps import HeatMap, heat_map
 from bioconv.mammography.model import ClassificationModel
 from bioconv.mammography.preparation import Preparation, Prepared, prepare
@@ -28,7 +29,7 @@ class Choices:
     prevalence
         Share of positives that probabilities are to hold for; None: that of the models' validation data.
     rule
-        How scores are joined to breasts and exams.
+        How scores are joined to breasts and exams; the views' part is not asked for where models join them themselves.
     """
 
     threshold: str | None = None
@@ -48,12 +49,15 @@ class ImageScore:
         Head to class to probability, the mean over the models, of the heads beside the finding.
     warnings
         Of reading and preparing it.
+    vectors
+        What each model found in it before views are joined; empty of models that score every image by itself.
     """
 
     view: View
     scores: tuple[float, ...]
     answers: dict[str, dict[str, float]]
     warnings: tuple[str, ...]
+    vectors: tuple[Vector, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Classifier:
     ------
     OptionError
         If a model has no threshold of the rule that was asked for or no calibration to move to a prevalence, the
-        models' heads differ, or one is given twice.
+        models' heads differ, some join views and others do not, one is given twice, or one is of patches.
     """
 
     def __init__(self, models: Sequence[ClassificationModel], choices: Choices | None = None) -> None:
@@ -104,8 +108,27 @@ class Classifier:
             raise OptionError(message)
         for model in self.models:
             self._check_choices(model)
+        if self.joins_views:
+            self.choices = replace(self.choices, rule=Rule(NETWORK, self.choices.rule.breasts))
+
+    @property
+    def joins_views(self) -> bool:
+        """Whether the models score breasts by joining what they find in the views."""
+        return self.models[0].joins_views
 
     def _check_choices(self, model: ClassificationModel) -> None:
+        if model.joins_views != self.joins_views:
+            message = (
+                f"models {self.models[0].name} and {model.name}: one joins the views of a breast, the other scores "
+            )
+            raise OptionError(message + "each image by itself; give models of one kind")
+        if self.choices.rule.views in ({"max"} if model.joins_views else {NETWORK}):
+            does = "joins the views of a breast itself" if model.joins_views else "scores each image by itself"
+            message = f"model {model.name} {does}; leave out the rule {self.choices.rule.views} of views"
+            raise OptionError(message)
+        if patch := model.facts.get("classification", {}).get("patch"):
+            message = f"model {model.name} tells patches of {patch} pixels apart, not mammograms; train one of whole "
+            raise OptionError(message + "images from it (train classify --from, --top)")
         if not model.decisions and (self.choices.threshold is not None or self.choices.prevalence is not None):
             message = f"model {model.name} was not calibrated: it has no thresholds and no probabilities; leave out "
             raise OptionError(message + "threshold and prevalence")
@@ -152,22 +175,38 @@ class Classifier:
             If a model makes no number of them.
         """
         known: dict[Preparation, Prepared] = {}
-        logits = []
+        logits, vectors = [], []
         for model in self.models:
             if model.preparation not in known:
                 known[model.preparation] = prepare(pixels, view, model.preparation)
-            logits.append(model.logits(known[model.preparation].pixels[None])[0])
-        if not np.isfinite(logits).all():
+            image = known[model.preparation].pixels[None]
+            if model.joins_views:  # the image is a breast of which there is one view
+                vectors.append(model.vectors(image)[0])
+                logits.append(model.join(vectors[-1][None], np.zeros(1, np.int64)))
+            else:
+                logits.append(model.logits(image)[0])
+        if not all(np.isfinite(one).all() for one in (*logits, *vectors)):
             message = f"{view.path}: the model's score is not a finite number; are its pixels as they should be?"
             raise InputError(message)
         scores = tuple(float(one[0]) for one in logits)
         heard = (text for prepared in known.values() for text in prepared.warnings)
         warnings = tuple(dict.fromkeys((*view.warnings, *heard)))
-        return ImageScore(view, scores, self._answers(np.stack(logits)), warnings), known[self.models[0].preparation]
+        answers = self._answers(np.stack(logits))
+        return ImageScore(view, scores, answers, warnings, tuple(vectors)), known[self.models[0].preparation]
 
     def heat_map(self, prepared: Prepared) -> HeatMap:
         """Return the heat map of the first model."""
         return heat_map(self.models[0], prepared.pixels)
+
+    def join(
+        self, exam: Exam, images: Mapping[Path, ImageScore]
+    ) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...] | None]:
+        """Return the models' scores of an exam's breasts and of itself, as `join_scores` does."""
+        scores = {view.path: images[view.path].scores for view in exam.views if view.path in images}
+        joined = None
+        if self.joins_views:
+            joined = joined_scores(exam, {path: images[path].vectors for path in scores}, self.models)
+        return join_scores(exam, scores, self.choices.rule, joined=joined)
 
     def state(self, level: str, scores: Sequence[float] | None) -> Statement:
         """Return what the models' scores of one image, breast or exam come to."""
@@ -203,9 +242,18 @@ class Classifier:
 
 
 def join_scores(
-    exam: Exam, scores: Mapping[Path, Sequence[float]], rule: Rule
+    exam: Exam,
+    scores: Mapping[Path, Sequence[float]],
+    rule: Rule,
+    *,
+    joined: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...] | None]:
     """Join each model's scores of an exam's images by itself.
+
+    Parameters
+    ----------
+    joined
+        Laterality to the models' scores of that breast, where they join views themselves.
 
     Returns
     -------
@@ -216,12 +264,18 @@ def join_scores(
     """
     own_scores = {view.path: scores[view.path] for view in exam.views if view.path in scores}
     count = max((len(own) for own in own_scores.values()), default=0)
-    joined = [score_exam(exam, {path: own[n] for path, own in own_scores.items()}, rule) for n in range(count)]
-    if not joined or joined[0].score is None:
+    found = [
+        score_exam(
+            exam, {path: own[n] for path, own in own_scores.items()}, rule,
+            joined={side: own[n] for side, own in (joined or {}).items()},
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    if not found or found[0].score is None:
         return {}, None
     breasts: dict[str, tuple[float, ...]] = {}
-    for number, breast in enumerate(joined[0].breasts):
-        own = [one.breasts[number].score for one in joined]
+    for number, breast in enumerate(found[0].breasts):
+        own = [one.breasts[number].score for one in found]
         if all(score is not None for score in own):
             breasts[breast.laterality] = tuple(float(score or 0.0) for score in own)
-    return breasts, tuple(float(one.score or 0.0) for one in joined)
+    return breasts, tuple(float(one.score or 0.0) for one in found)

@@ -16,12 +16,16 @@ from bioconv.mammography.views import View
 
 LATERALITIES = ("R", "L")
 RULES: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": fmean, "max": max}
+NETWORK = "network"
+"""As a rule of views: the network joins what it finds in them, and scores the breast."""
 _DIGITS = 16
 
 
 @dataclass(frozen=True)
 class Rule:
     """How scores are joined: of a breast's views, then of a woman's breasts; each `mean` or `max`.
+
+    Of views also `network`, where a model joins them itself (`bioconv.mammography.fusion`).
 
     Repeats of one view are joined first, by the rule of views, so that a repeated CC weighs no more than an MLO.
 
@@ -35,9 +39,9 @@ class Rule:
     breasts: str = "max"
 
     def __post_init__(self) -> None:
-        for name in (self.views, self.breasts):
-            if name not in RULES:
-                message = f"rule {name!r}; expected {' or '.join(RULES)}"
+        for name, known in ((self.views, (*RULES, NETWORK)), (self.breasts, tuple(RULES))):
+            if name not in known:
+                message = f"rule {name!r}; expected {' or '.join(known)}"
                 raise OptionError(message)
 
     def __str__(self) -> str:
@@ -142,7 +146,9 @@ def group_exams(views: Sequence[View]) -> list[Exam]:
     return sorted(exams, key=lambda exam: (exam.patient, exam.study_date, exam.study))
 
 
-def score_exam(exam: Exam, scores: Mapping[Path, float], rule: Rule | None = None) -> ExamScore:
+def score_exam(
+    exam: Exam, scores: Mapping[Path, float], rule: Rule | None = None, *, joined: Mapping[str, float] | None = None
+) -> ExamScore:
     """Join the scores of images to scores of breasts and of the exam.
 
     Parameters
@@ -153,13 +159,15 @@ def score_exam(exam: Exam, scores: Mapping[Path, float], rule: Rule | None = Non
         By the path of the view; views without one (they could not be read) do not count, and are missing.
     rule
         Default: mean of views, max of breasts.
+    joined
+        Laterality to score of the breasts that have a view with a score, for the rule `network of views`.
 
     Returns
     -------
     ExamScore
     """
     rule = rule or Rule()
-    breasts = tuple(_breast_score(exam, breast, scores, rule) for breast in exam.breasts)
+    breasts = tuple(_breast_score(exam, breast, scores, (rule, joined or {})) for breast in exam.breasts)
     known = [breast.score for breast in breasts if breast.score is not None]
     warnings = list(exam.warnings)
     if lacking := [breast.laterality for breast in breasts if breast.score is None]:
@@ -217,12 +225,19 @@ def _exam(views: Sequence[View], *, shared: bool) -> Exam:
     return Exam(views[0].patient, views[0].study, date, tuple(breasts), warnings)
 
 
-def _breast_score(exam: Exam, breast: BreastViews, scores: Mapping[Path, float], rule: Rule) -> BreastScore:
+def _breast_score(
+    exam: Exam, breast: BreastViews, scores: Mapping[Path, float], how: tuple[Rule, Mapping[str, float]]
+) -> BreastScore:
+    rule, joined = how
     by_view: dict[str, list[float]] = {}
     for view in breast.views:
         if view.path in scores:
             by_view.setdefault(view.view, []).append(scores[view.path])
-    join = RULES[rule.views]
-    score = join([join(repeats) for repeats in by_view.values()]) if by_view else None
+    score = None
+    if by_view and rule.views == NETWORK:
+        score = joined[breast.laterality]
+    elif by_view:
+        join = RULES[rule.views]
+        score = join([join(repeats) for repeats in by_view.values()])
     missing = tuple(name for name in SCORED if name not in by_view)
     return BreastScore(exam.patient, exam.study, breast.laterality, score, tuple(by_view), missing, str(rule))

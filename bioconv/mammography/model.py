@@ -65,6 +65,34 @@ class ClassificationModel:
             found = self.network(self.inputs(prepared).to(device))
         return np.asarray(found.float().cpu().numpy())
 
+    @property
+    def joins_views(self) -> bool:
+        """Whether the network scores breasts by joining what it finds in their views."""
+        return getattr(self.network, "fusion", None) is not None
+
+    def vectors(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network finds in prepared pixels (N, 1, Y, X) before it joins views, (N, features)."""
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            found = self.network.vectors(self.inputs(prepared).to(device))  # type: ignore[operator]
+        return np.asarray(found.float().cpu().numpy())
+
+    def join(self, vectors: NDArray[np.float32], kinds: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits (outputs,) of one breast.
+
+        Parameters
+        ----------
+        vectors
+            (V, features) of its views.
+        kinds
+            (V,): which view each is, from 0 on.
+        """
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            given = torch.from_numpy(vectors)[None].to(device), torch.from_numpy(kinds)[None].to(device)
+            found = self.network.join(*given)[0]  # type: ignore[operator]
+        return np.asarray(found.float().cpu().numpy())
+
     def answers(self, logits: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Return each head's probabilities (N, classes), the finding's as the network gives them: not calibrated."""
         return {name: own.numpy() for name, own in self.objective.probabilities(torch.from_numpy(logits)).items()}

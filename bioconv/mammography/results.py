@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bioconv.mammography.classifier import Classifier, ImageScore, Statement, join_scores
+from bioconv.mammography.classifier import Classifier, ImageScore, Statement
 from bioconv.mammography.exams import Exam, group_exams, score_exam
 from bioconv.mammography.finding import Failure
 from bioconv.mammography.identifiers import Identifiers
@@ -89,11 +89,11 @@ def make_tables(
     images += [named.unknown(failure) for failure in inputs.unknown]
     unread = [view for view, _ in inputs.unread]
     views = [*(one.view for one in inputs.scored), *inputs.listed, *unread]
-    scores = {one.view.path: one.scores for one in inputs.scored}
+    scored = {one.view.path: one for one in inputs.scored}
     breasts: list[Row] = []
     exams: list[Row] = []
     for exam in group_exams(views):
-        own_breasts, own = named.exam(exam, scores)
+        own_breasts, own = named.exam(exam, scored)
         breasts += own_breasts
         exams.append(own)
     return Tables(images, breasts, exams)
@@ -129,12 +129,15 @@ class _Rows:
         reason = self._reason(failure.reason, words, failure.name)
         return self._blank() | {"image": self.identifiers.of(failure.name), "status": "failed", "reason": reason}
 
-    def exam(self, exam: Exam, scores: Mapping[Path, Sequence[float]]) -> tuple[list[Row], Row]:
+    def exam(self, exam: Exam, scored: Mapping[Path, ImageScore]) -> tuple[list[Row], Row]:
         """Return the rows of an exam's breasts, and its own."""
         rule, domain = self.classifier.choices.rule, {"domain_warning": self.classifier.domain_warning}
-        breasts, whole = join_scores(exam, scores, rule)
-        said = score_exam(exam, {view.path: scores[view.path][0] for view in exam.views if view.path in scores}, rule)
-        failed = " ".join(f"{view.laterality}-{view.view}" for view in exam.views if view.path not in scores)
+        breasts, whole = self.classifier.join(exam, scored)
+        said = score_exam(
+            exam, {view.path: scored[view.path].scores[0] for view in exam.views if view.path in scored}, rule,
+            joined={side: own[0] for side, own in breasts.items()},
+        )  # fmt: skip
+        failed = " ".join(f"{view.laterality}-{view.view}" for view in exam.views if view.path not in scored)
         of = self.identifiers.of
         who = {"patient": of(exam.patient), "study": of(exam.study or exam.study_date)}
         joined = [self.classifier.rule_warning] if self.classifier.rule_warning else []

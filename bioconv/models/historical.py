@@ -56,8 +56,7 @@ class LeNet5(Classifier):
                 f6=nn.Linear(c5, f6), tanh6=nn.Tanh(), drop=nn.Dropout(config.dropout),
             )
         )  # fmt: skip
-        self.head = nn.Linear(f6, config.outputs)
-        self.feature_channels = c3
+        self.finish(f6, c3)
 
 
 def _hidden(config: ClassifierConfig, pool: nn.Module, channels: int, places: int) -> nn.Sequential:
@@ -93,8 +92,7 @@ class AlexNet(Classifier):
             nn.Conv2d(last, last, 3, padding=1), nn.ReLU(),
         )  # fmt: skip
         self.neck = _hidden(config, nn.MaxPool2d(3, 2), last, 6)
-        self.head = nn.Linear(config.scaled(4096), config.outputs)
-        self.feature_channels = last
+        self.finish(config.scaled(4096), last)
         start_rectified(self.body, self.neck)
 
 
@@ -121,8 +119,7 @@ class VGG(Classifier):
         pool = layers.pop()  # the last one is no longer part of the map that is looked at
         self.body = nn.Sequential(*layers)
         self.neck = _hidden(config, pool, before, 7)
-        self.head = nn.Linear(config.scaled(4096), config.outputs)
-        self.feature_channels = before
+        self.finish(config.scaled(4096), before)
         start_rectified(self.body, self.neck)
 
 
@@ -220,6 +217,5 @@ class GoogLeNet(Classifier):
             before = channels[0] + channels[2] + channels[4] + channels[5]
         self.body = nn.Sequential(OrderedDict(parts))
         self.neck = pool_and_drop(config.dropout)
-        self.head = nn.Linear(before, config.outputs)
-        self.feature_channels = before
+        self.finish(before, before)
         start_rectified(self.body)

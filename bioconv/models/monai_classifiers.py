@@ -37,7 +37,7 @@ class MonaiResNet(Classifier):
         self.body = nn.Sequential(OrderedDict((name, getattr(network, name)) for name in names))
         self.feature_channels = widths[-1] * (4 if self.block == "bottleneck" else 1)
         self.neck = pool_and_drop(config.dropout)
-        self.head = nn.Linear(self.feature_channels, config.outputs)
+        self.finish(self.feature_channels, self.feature_channels)
 
 
 class MonaiResNet18(MonaiResNet):
@@ -72,4 +72,4 @@ class MonaiDenseNet121(Classifier):
         self.feature_channels = network.class_layers.out.in_features
         self.body = nn.Sequential(OrderedDict(features=network.features, relu=nn.ReLU()))
         self.neck = pool_and_drop(config.dropout)
-        self.head = nn.Linear(self.feature_channels, config.outputs)
+        self.finish(self.feature_channels, self.feature_channels)

@@ -161,8 +161,7 @@ class Residual(Classifier):
             parts |= {"bn": nn.BatchNorm2d(before), "relu": nn.ReLU()}
         self.body = nn.Sequential(OrderedDict(parts))
         self.neck = pool_and_drop(config.dropout, config.pooling)
-        self.head = nn.Linear(before, config.outputs)
-        self.feature_channels = before
+        self.finish(before, before)
         start_rectified(self.body)
 
 
@@ -187,8 +186,7 @@ class ResNet(Classifier):
             before = width * self.block.expansion
         self.body = nn.Sequential(OrderedDict(parts))
         self.neck = pool_and_drop(config.dropout)
-        self.head = nn.Linear(before, config.outputs)
-        self.feature_channels = before
+        self.finish(before, before)
         start_rectified(self.body)
 
 

@@ -153,3 +153,47 @@ def test_leaks_are_refused(table, tmp_path):
     result = run(table, "-o", tmp_path / "m.safetensors", *QUICK, check=1)
     assert "w0-LCC.png (train) and w5-LCC.png (dev), correlation 1.0000" in str(result.exception)
     assert not (tmp_path / "m.run").exists()
+
+
+def test_views_are_joined_and_breasts_scored_by_the_network(pictures, tmp_path):
+    single, joined = tmp_path / "single.safetensors", tmp_path / "joined.safetensors"
+    run(pictures, "-o", single, *QUICK, "--quiet")
+    quick = [word for word in QUICK if word not in ("--size", "64,48", "--width", "0.25")]
+    run(pictures, "-o", joined, "--from", single, "--fusion", "views", *quick, "--quiet")
+    assert bioconv.load_model(joined).joins_views
+    found = bioconv.classify(pictures, model=joined)
+    assert {row["rule"] for row in found.breasts} == {"network of views, max of breasts"}
+    both = run(pictures, "-o", tmp_path / "m.safetensors", "--from", joined, "--matched", *quick, check=1)
+    assert "--fusion views is that of" in str(both.exception)
+    assert "--fusion none takes it off" in str(both.exception)
+    run(pictures, "-o", tmp_path / "m.safetensors", "--from", joined, "--fusion", "none", *quick, "--quiet")
+    assert not bioconv.load_model(tmp_path / "m.safetensors").joins_views
+    from bioconv.cli.classify import command as classify
+
+    words = [str(pictures), "--model", str(joined), "--views-rule", "mean", "-o", str(tmp_path / "out")]
+    refused = CliRunner().invoke(classify, words)
+    assert isinstance(refused.exception, OptionError)
+    assert "--views-rule: the model joins the views of a breast itself" in str(refused.exception)
+
+
+def test_from_made_breasts_to_patches_to_whole_images(tmp_path):
+    """The recipe of docs/mammography.md, small."""
+    from bioconv.datasets.synthetic_breasts import make_breasts
+
+    made = make_breasts(tmp_path / "made", count=16, size=96, contrast=0.7)
+    lines = (made / "synthetic-exams.csv").read_text().splitlines()[1:]
+    parts = ["split", *("dev" if int(line.split("synthetic-")[2][:4]) % 4 > 1 else "train" for line in lines[1:])]
+    table = made / "exams.csv"
+    table.write_text("".join(f"{line},{part}\n" for line, part in zip(lines, parts, strict=True)))
+    patches, whole = tmp_path / "patches.safetensors", tmp_path / "whole.safetensors"
+    words = ["--patches", made / "synthetic-boxes.csv", "--patch-size", 16]
+    run(table, "-o", patches, *words, *QUICK, "--quiet")
+    quick = [word for word in QUICK if word not in ("--size", "64,48", "--width", "0.25")]
+    run(table, "-o", whole, "--from", patches, "--top", 1, "--freeze", "all-but-head", *quick, "--quiet")
+    before, after = bioconv.load_model(patches).network.state_dict(), bioconv.load_model(whole).network.state_dict()
+    assert all((after[name] == own).all() for name, own in before.items() if name.startswith("body."))
+    assert len(bioconv.classify(table, model=whole).exams) == 16
+    with pytest.raises(OptionError, match="tells patches of 16 pixels apart"):
+        bioconv.classify(table, model=patches)
+    odd = run(table, "-o", tmp_path / "m.safetensors", *words, "--label", "kind", *QUICK, check=1)
+    assert "--label, --positive: patches are told apart by whether they show a lesion" in str(odd.exception)

@@ -17,10 +17,11 @@ from bioconv import runtime
 from bioconv.errors import BioconvError, InputError
 from bioconv.images.copies import thumbnail
 from bioconv.mammography.objective import Head, Objective
-from bioconv.mammography.preparation import Preparation, prepare
+from bioconv.mammography.preparation import Preparation, Prepared, prepare
 from bioconv.mammography.tables import Row, read_view_table
 from bioconv.mammography.views import View, read_pixels, read_view
 from bioconv.tables import Table, read_table
+from bioconv.training.splits import Split
 
 POSITIVE = ("1", "yes", "true", "positive", "malignant", "cancer")
 """Answers that are taken for the positive one where nothing is said, whatever their case."""
@@ -80,11 +81,21 @@ class LabelledView:
 
 @dataclass(frozen=True, eq=False)
 class ClassificationData:
-    """What a classifier is trained on."""
+    """What a classifier is trained on.
+
+    Parameters
+    ----------
+    patch
+        Side of the patches that the images are, in pixels of prepared mammograms; None: they are mammograms.
+    whole
+        The mammograms that patches were cut from.
+    """
 
     images: tuple[LabelledView, ...]
     objective: Objective
     preparation: Preparation
+    patch: int | None = None
+    whole: tuple[LabelledView, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -93,8 +104,15 @@ class ClassificationData:
 
     @cached_property
     def thumbnails(self) -> NDArray[np.float32]:
-        """(n, 1024), by which copies are found."""
-        return np.stack([thumbnail(as_floats(image.pixels)) for image in self.images])
+        """(n, 1024), by which copies are found: of the mammograms, also where images are patches of them."""
+        return np.stack([thumbnail(as_floats(image.pixels)) for image in self.whole or self.images])
+
+    def split_of_whole(self, split: Split) -> Split:
+        """Return the split of the mammograms from that of the images."""
+        if not self.whole:
+            return split
+        parts = {image.view.path: split.parts[image.name] for image in self.images}
+        return Split({image.name: parts[image.view.path] for image in self.whole}, {})
 
     def of(self, names: Sequence[str]) -> list[LabelledView]:
         """Return the images of some names, in the data's order."""
@@ -128,29 +146,38 @@ def read_data(table: Path, reading: Reading, preparation: Preparation) -> Classi
         dict(zip(columns, own, strict=True)) for own in zip(*(cells.column(name) for name in columns), strict=True)
     ]
     objective = Objective((_finding(cells, reading), *(_head(cells, name, weight) for name, weight in reading.also)))
-    parts = _parts(cells)
+    parts = parts_of(cells)
     images: list[LabelledView] = []
     faults: list[str] = []
     with runtime.progress(len(rows), "reading", unit="image") as bar:
         for row, own, part in zip(rows, answers, parts, strict=True):
             try:
-                view, pixels = _prepared(row, preparation)
+                view, prepared = prepared_row(row, preparation)
             except BioconvError as error:
                 faults.append(str(error))
             else:
-                images.append(LabelledView(view, own, view.group or view.patient, part, pixels))
+                images.append(LabelledView(view, own, view.group or view.patient, part, kept(prepared)))
             bar.update()
     twice = [name for name, count in Counter(image.name for image in images).items() if count > 1]
     faults += [f"{table}: {name} is listed more than once; keep one line" for name in twice]
-    faults += _divided(images)
-    if faults:
-        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        message = f"{len(faults)} of {len(rows)} images of {table} cannot be trained on:\n  "
-        raise InputError(message + "\n  ".join(faults[:_SHOWN]) + more)
+    refuse([*faults, *divided_women(images)], len(rows), table)
     return ClassificationData(tuple(images), objective, preparation)
 
 
-def _divided(images: Sequence[LabelledView]) -> list[str]:
+def refuse(faults: Sequence[str], count: int, table: Path) -> None:
+    """Raise an error that lists the faults of a table with `count` images, if there are any.
+
+    Raises
+    ------
+    InputError
+    """
+    if faults:
+        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        message = f"{len(faults)} of {count} images of {table} cannot be trained on:\n  "
+        raise InputError(message + "\n  ".join(faults[:_SHOWN]) + more)
+
+
+def divided_women(images: Sequence[LabelledView]) -> list[str]:
     """Say which women are in more than one group: parts made of groups would divide them."""
     groups: dict[str, set[str]] = {}
     for image in images:
@@ -162,7 +189,14 @@ def _divided(images: Sequence[LabelledView]) -> list[str]:
     ]
 
 
-def _prepared(row: Row, preparation: Preparation) -> tuple[View, NDArray[np.uint16]]:
+def prepared_row(row: Row, preparation: Preparation) -> tuple[View, Prepared]:
+    """Read and prepare the image of a line.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is not scored.
+    """
     if row.reason:
         raise InputError(row.reason)
     view = read_view(row.path, name=row.name, given=row.given)
@@ -170,8 +204,12 @@ def _prepared(row: Row, preparation: Preparation) -> tuple[View, NDArray[np.uint
         message = f"{row.where}: {view.name}: {view.excluded}; leave the line out"
         raise InputError(message)
     pixels, view = read_pixels(view)
-    prepared = prepare(pixels, view, preparation)
-    return view, np.rint(prepared.pixels[0] * _FULL).astype(np.uint16)
+    return view, prepare(pixels, view, preparation)
+
+
+def kept(prepared: Prepared) -> NDArray[np.uint16]:
+    """Return prepared pixels (Y, X) as they are kept."""
+    return np.rint(prepared.pixels[0] * _FULL).astype(np.uint16)
 
 
 def _finding(cells: Table, reading: Reading) -> Head:
@@ -198,7 +236,14 @@ def _head(cells: Table, name: str, weight: float) -> Head:
     return Head(name, tuple(found), weight)
 
 
-def _parts(cells: Table) -> list[str]:
+def parts_of(cells: Table) -> list[str]:
+    """Return the part of the split that each line is given to; empty where none is.
+
+    Raises
+    ------
+    InputError
+        If a part is none of train, dev and test.
+    """
     parts = cells.column("split") if "split" in cells.columns else [""] * len(cells)
     for part, line in zip(parts, cells.lines, strict=True):
         if part not in ("", *_PARTS):

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from bioconv.errors import InputError, ModelError
-from bioconv.evaluation import auroc
+from bioconv.errors import InputError
 from bioconv.images.augmentation import Augmentation
-from bioconv.mammography.decisions import FEWEST, LEVELS, RULES, Decisions, check_rule, fit_decisions
-from bioconv.mammography.learning.data import ClassificationData, LabelledView, as_floats, data_hash
+from bioconv.mammography.decisions import FEWEST, RULES, Decisions, check_rule, fit_decisions
+from bioconv.mammography.exams import NETWORK, Rule
+from bioconv.mammography.learning.beginning import begin, network_of
+from bioconv.mammography.learning.breasts import Breasts, BreastSamples, find_breasts
+from bioconv.mammography.learning.data import ClassificationData, LabelledView, data_hash
+from bioconv.mammography.learning.held_out import score_women, validate
 from bioconv.mammography.learning.matched import Matched, MatchedSamples, find_pairs, matched_loss
 from bioconv.mammography.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.mammography.learning.samples import ViewSamples
-from bioconv.mammography.learning.scoring import Figures, LevelScores, score_levels, summarise
-from bioconv.mammography.model import network_inputs, to_model_file
-from bioconv.models import CLASSIFIERS
-from bioconv.models.building import build_network
-from bioconv.models.model_file import ModelFile, read_model
+from bioconv.mammography.learning.scoring import Figures, LevelScores, summarise
+from bioconv.mammography.model import to_model_file
+from bioconv.models.model_file import ModelFile
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.copies import check_copies
 from bioconv.training.data import Samples
-from bioconv.training.finetune import Unmatched, load_matching
-from bioconv.training.normalisation import Normalisation, fit_normalisation
+from bioconv.training.finetune import Unmatched
+from bioconv.training.normalisation import Normalisation
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
 
@@ -43,14 +43,16 @@ class ClassificationPlan:
     Parameters
     ----------
     architecture, network
-        Name of the architecture, and hyper-parameters other than inputs and outputs.
+        Name of the architecture, and hyper-parameters other than inputs and outputs; with `fusion="views"` samples are
+        breasts, whose views the network joins.
     start
         Model file to start from: its architecture and hyper-parameters count, and its normalisation; of its weights
         those that fit.
     rules
         How thresholds are chosen; the first is the usual one.
     matched
-        Whether both answers of one woman and view are compared; images without a counterpart are not trained on.
+        Whether both answers of one woman and view are compared; images without a counterpart are not trained on. Not
+        together with fusion.
     domain
         What was trained on, in words: every later result warns with it.
     """
@@ -153,21 +155,28 @@ def train_classification(
         If the split does not fit the data, or one woman or copies of one image are in two parts.
     ModelError
         If the model to start from does not fit.
+    OptionError
+        If views shall be both joined and matched, or patches either.
     TrainingError, TrainingInterrupted
         As `Trainer.fit`.
     """
+    architecture, config, _ = network_of(
+        plan, patches=data.patch is not None
+    )  # what cannot be is said before anything is done
     split = make_classification_split(data, plan.config.seed) if split is None else split
     check_split(split, groups={image.name: image.group for image in data.images})
-    copies = check_copies(split, data.names, data.thumbnails)
+    whole = data.split_of_whole(split)
+    copies = check_copies(whole, list(whole.parts) if data.whole else data.names, data.thumbnails)
     parts = {part: data.of(split.names(part)) for part in ("train", "dev", "test")}
-    _check_parts(parts, data)
-    normalisation, network, unmatched = _begin(parts["train"], data, plan, split)
+    _check_parts(parts, data, breasts=config.get("fusion", "none") != "none")
+    normalisation, network, unmatched = begin(plan, split, parts["train"], data.objective.outputs)
+    model, samples = _trained(network, parts["train"], data, normalisation, plan)
     trainer = Trainer(
-        Matched(network) if plan.matched else network,
-        _samples(parts["train"], data, normalisation, plan),
+        model,
+        samples,
         plan.config,
         loss=(matched_loss(data.objective, plan.config) if plan.matched else data.objective.loss(plan.config)),
-        validate=lambda _: _validate(network, parts["dev"], normalisation, data),
+        validate=lambda _: validate(network, parts["dev"], normalisation, data),
         folder=folder,
         callbacks=callbacks,
         device=device,
@@ -175,12 +184,13 @@ def train_classification(
     run = trainer.fit(resume=resume)
     network = network.to("cpu").eval()
     scores = {
-        part: score_levels(images, finding_scores(network, images, normalisation), data.objective.heads[0])
+        part: score_women(network, images, normalisation, data)
         for part, images in parts.items()
         if images and part != "train"
     }
+    joined = str(Rule() if network.fusion is None else Rule(NETWORK))
     decisions = {
-        level: one
+        level: replace(one, joined=joined)
         for level, own in scores["dev"].items()
         if (one := fit_decisions(level, own.scores, own.labels, rules=plan.rules)) is not None
     }
@@ -189,28 +199,26 @@ def train_classification(
         for part, levels in scores.items()
     }
     facts = _facts(data, plan, split, decisions, metrics)
-    model = to_model_file(network, _architecture(plan), data.objective, (data.preparation, normalisation), facts)
-    uncalibrated = [_uncalibrated(level, scores["dev"][level]) for level in LEVELS if level not in decisions]
-    return ClassificationRun(model, network, split, metrics, scores, run, copies, unmatched, uncalibrated)
+    file = to_model_file(network, architecture, data.objective, (data.preparation, normalisation), facts)
+    uncalibrated = [_uncalibrated(level, own) for level, own in scores["dev"].items() if level not in decisions]
+    return ClassificationRun(file, network, split, metrics, scores, run, copies, unmatched, uncalibrated)
 
 
-def finding_scores(
-    network: nn.Module, images: Sequence[LabelledView], normalisation: Normalisation
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the logit of the finding of each image, (n,), one image at a time."""
-    device, found = next(network.parameters()).device, []
-    with torch.inference_mode():
-        for image in images:
-            prepared = as_floats(image.pixels)[None, None]
-            found.append(float(network(network_inputs(prepared, normalisation).to(device))[0, 0]))
-    return np.array(found, np.float64)
-
-
-def _samples(
-    train: list[LabelledView], data: ClassificationData, normalisation: Normalisation, plan: ClassificationPlan
-) -> Samples:
-    single = ViewSamples(train, data.objective, normalisation, augmentation=plan.augmentation, seed=plan.config.seed)
-    return MatchedSamples(single, find_pairs(train, data.objective.heads[0])) if plan.matched else single
+def _trained(
+    network: Any,
+    train: list[LabelledView],
+    data: ClassificationData,
+    normalisation: Normalisation,
+    plan: ClassificationPlan,
+) -> tuple[nn.Module, Samples]:
+    """Return what is trained, and on what: images, pairs of them, or breasts."""
+    seed, objective = plan.config.seed, data.objective
+    single = ViewSamples(train, objective, normalisation, augmentation=plan.augmentation, seed=seed)
+    if plan.matched:
+        return Matched(network), MatchedSamples(single, find_pairs(train, objective.heads[0]))
+    if network.fusion is not None:
+        return Breasts(network), BreastSamples(single, find_breasts(train, objective), objective, seed=seed)
+    return network, single
 
 
 def _uncalibrated(level: str, dev: LevelScores) -> str:
@@ -221,56 +229,17 @@ def _uncalibrated(level: str, dev: LevelScores) -> str:
     return f"no probabilities and no thresholds of one {level}: {why}"
 
 
-def _check_parts(parts: dict[str, list[LabelledView]], data: ClassificationData) -> None:
+def _check_parts(parts: dict[str, list[LabelledView]], data: ClassificationData, *, breasts: bool) -> None:
     head = data.objective.heads[0]
     for part in ("train", "dev"):
-        there = {image.answers[head.name] for image in parts[part]} - {""}
+        answers = [image.answers[head.name] for image in parts[part]]
+        if breasts:
+            answers = [breast.answers[head.name] for breast in find_breasts(parts[part], data.objective)]
+        there = set(answers) - {""}
         if there != set(head.classes):
-            count = len(parts[part])
-            message = f"the part {part} has {count} images with {head.name} {', '.join(sorted(there)) or 'nothing'}: "
+            count = f"{len(answers)} {'breasts' if breasts else 'images'}"
+            message = f"the part {part} has {count} with {head.name} {', '.join(sorted(there)) or 'nothing'}: "
             raise InputError(message + f"both {head.classes[0]} and {head.classes[1]} are needed there")
-
-
-def _architecture(plan: ClassificationPlan) -> str:
-    return plan.architecture if plan.start is None else read_model(plan.start).architecture
-
-
-def _begin(
-    train: list[LabelledView], data: ClassificationData, plan: ClassificationPlan, split: Split
-) -> tuple[Normalisation, nn.Module, Unmatched | None]:
-    """Return normalisation and network to begin with; the global random numbers stay as they were."""
-    architecture, config = plan.architecture, dict(plan.network)
-    file = None if plan.start is None else read_model(plan.start)
-    if file is None:
-        normalisation = fit_normalisation(split, ((image.name, as_floats(image.pixels)[None]) for image in train))
-    else:
-        if file.architecture not in CLASSIFIERS:
-            message = f"--from {plan.start}: {file.architecture!r} does not classify images"
-            raise ModelError(message)
-        architecture, config = file.architecture, dict(file.config) | config
-        normalisation = _normalisation_of(file)
-    config |= {"channels_in": len(normalisation.mean), "outputs": data.objective.outputs}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(plan.config.seed)
-        network = build_network(architecture, config)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return normalisation, network, None if file is None else load_matching(network, file.tensors)
-
-
-def _normalisation_of(file: ModelFile) -> Normalisation:
-    """Return how a model wants its pixels scaled: one of ours, or one of imported weights."""
-    known = file.metadata.get("preprocessing", {})
-    imported = {"mean": known.get("mean", []), "deviation": known.get("std", [])}
-    return Normalisation.from_json(known.get("normalisation", imported))
-
-
-def _validate(
-    network: nn.Module, images: list[LabelledView], normalisation: Normalisation, data: ClassificationData
-) -> dict[str, float]:
-    head = data.objective.heads[0]
-    known = [image for image in images if image.answers[head.name]]
-    labels = [image.answers[head.name] == head.classes[1] for image in known]
-    return {"auroc": auroc(finding_scores(network, known, normalisation), labels)}
 
 
 def _facts(
@@ -298,6 +267,7 @@ def _facts(
         "classification": {
             "decisions": [one.to_json() for one in decisions.values()],
             "domain": plan.domain,
+            **({} if data.patch is None else {"patch": data.patch}),
         },
         "training": training,
         "metrics": {

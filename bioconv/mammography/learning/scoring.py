@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,13 @@ from bioconv.errors import InputError
 from bioconv.evaluation import Interval, auroc, bootstrap, delong_interval
 from bioconv.evaluation.intervals import wilson_interval
 from bioconv.mammography.decisions import LEVELS, Decisions
-from bioconv.mammography.exams import group_exams, score_exam
+from bioconv.mammography.exams import NETWORK, Exam, Rule, group_exams, score_exam
 from bioconv.mammography.labels import FEWEST, joined_label
 from bioconv.mammography.learning.data import LabelledView
 from bioconv.mammography.objective import Head
 
 Figures = dict[str, Interval]
+Joined = Callable[[Exam], Mapping[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +43,35 @@ class LevelScores:
     groups: list[str]
 
 
-def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head) -> dict[str, LevelScores]:
-    """Return the scores of images, breasts and exams, joined by the usual rule, and labels by `joined_label`."""
+def score_images(images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head) -> LevelScores:
+    """Return the scores of images whose label is known."""
+    return _scores(
+        [
+            (image.name, float(logit), image.answers[head.name] == head.classes[1], image.group)
+            for image, logit in zip(images, logits, strict=True)
+            if image.answers[head.name]
+        ]
+    )
+
+
+def score_levels(
+    images: Sequence[LabelledView], logits: NDArray[np.float64], head: Head, *, joined: Joined | None = None
+) -> dict[str, LevelScores]:
+    """Return the scores of images, breasts and exams, and labels by `joined_label`.
+
+    Parameters
+    ----------
+    joined
+        From an exam to the scores of its breasts, by laterality, where the network joins views; None: the usual rule.
+    """
+    rule = Rule() if joined is None else Rule(NETWORK)
     known = [(image, float(logit)) for image, logit in zip(images, logits, strict=True) if image.answers[head.name]]
     group = {image.view.path: image.group for image, _ in known}
     positive = {image.view.path: image.answers[head.name] == head.classes[1] for image, _ in known}
     scores = {image.view.path: logit for image, logit in known}
-    rows = [(image.name, logit, positive[image.view.path], image.group) for image, logit in known]
     of_breast, of_exam = [], []
     for exam in group_exams([image.view for image, _ in known]):
-        scored = score_exam(exam, scores)
+        scored = score_exam(exam, scores, rule, joined=None if joined is None else joined(exam))
         name, own = " ".join(filter(None, (exam.patient, exam.study))), []
         for breast, one in zip(exam.breasts, scored.breasts, strict=True):
             if one.score is not None:
@@ -60,7 +80,8 @@ def score_levels(images: Sequence[LabelledView], logits: NDArray[np.float64], he
         if scored.score is not None:
             first = next(view for breast in exam.breasts for view in breast.views)
             of_exam.append((name, scored.score, bool(joined_label(own)), group[first.path]))
-    return {level: _scores(own) for level, own in zip(LEVELS, (rows, of_breast, of_exam), strict=True)}
+    found = (score_images(images, logits, head), _scores(of_breast), _scores(of_exam))
+    return dict(zip(LEVELS, found, strict=True))
 
 
 def _scores(rows: Sequence[tuple[str, float, bool, str]]) -> LevelScores:
