@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+# The checkout that the pages are of, and the folder beside this file.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
@@ -43,11 +45,34 @@ napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
 
-# A folder that is filled later (tutorials, recipes) may be empty.
-suppress_warnings = ["toc.empty_glob"]
 # Other projects' names: their lists would have to be fetched. bioconv's own are looked up strictly where they are
 # written in full; a name without its module is that of an annotation, which autodoc does not resolve.
 nitpick_ignore_regex = [("py:.*", r"(?!bioconv\.).*")]
+# Parts of what is documented: signatures name them, nobody makes one by hand.
+nitpick_ignore = [
+    ("py:class", f"bioconv.{name}")
+    for name in (
+        "conv.detector_network.Detectors",
+        "datasets.records.Record",
+        "download.RemoteFile",
+        "images.rows.RowWriter",
+        "mammography.decisions.Decisions",
+        "mammography.dicomweb.server._Found",
+        "mammography.exams.Rule",
+        "mammography.objective.Objective",
+        "models.deepbind.DeepBindConfig",
+        "segmentation.objective.Objective",
+        "segmentation.preprocessing.Intensity",
+        "segmentation.preprocessing.Preprocessing",
+        "segmentation.segment.Failure",
+        "sequence.alphabets.Alphabet",
+        "sequence.null_distribution.NullDistribution",
+        "sequence.scanning.hits.HitBatch",
+        "sequence.scanning.pipeline.ScanRun",
+        "sequence.variant_run.VariantRun",
+        "training.normalisation.Normalisation",
+    )
+]
 
 
 def setup(app: Sphinx) -> None:
@@ -57,7 +82,16 @@ def setup(app: Sphinx) -> None:
     write_cards()
     write_interface()
     app.connect("source-read", _turn_links)
+    app.connect("autodoc-process-docstring", _plain, priority=400)  # before napoleon's
 
 
 def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = site_links(source[0], page)
+
+
+def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Docstrings are words with backticks, not reStructuredText: `|` and `*` stand for themselves."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = re.split(r"(`[^`]*`)", line)
+            lines[number] = "".join(one if one.startswith("`") else re.sub(r"([|*])", r"\\\1", one) for one in parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 PROJECT = {"CONTRIBUTING.md": "project/contributing", "CHANGELOG.md": "project/changelog"}
+_CONTENTS = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
 _FENCE = re.compile(r"^(```|~~~)")
 _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()<?([^)\s>]+)>?(\))")
 
@@ -72,4 +73,5 @@ def write(page: str, text: str) -> None:
 def write_outside_pages() -> None:
     """Copy the pages that lie outside docs/ into it."""
     for page, source in outside_pages().items():
-        write(page, source.read_text("utf-8"))
+        text = source.read_text("utf-8")
+        write(page, text + _CONTENTS if page == "benchmarks/README" else text)
