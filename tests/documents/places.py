@@ -216,13 +216,13 @@ def plane(path: Path) -> None:
 
 
 def exams(path: Path) -> None:
-    """DICOM files of three synthetic women, four views each."""
+    """DICOM files of two synthetic women, four views each."""
     from bioconv.datasets.mammography_phantom import synthetic_mammograms
 
     from tests.mammography.samples import write_mammogram
 
     path.mkdir()
-    for number in range(3):
+    for number in range(2):
         for view in synthetic_mammograms(number, shape=(96, 80), masses={"L": 0.7} if number == 1 else None):
             name = path / f"w{number}-{view.laterality}{view.view}.dcm"
             write_mammogram(
@@ -247,6 +247,20 @@ def women(count: int) -> Maker:
             csv.writer(stream).writerows([rows[0], *([f"{kept.name}/{row[0]}", *row[1:]] for row in rows[1:])])
 
     return make
+
+
+def small_classifier(path: Path, size: tuple[int, int] = (48, 32)) -> None:
+    """The shipped classifier with its calibration and thresholds, made to read small pictures: fast."""
+    from dataclasses import replace
+
+    from bioconv.models.model_file import read_model, write_model
+
+    file = read_model(ZOO / "mammo-ddsm.safetensors")
+    metadata = dict(file.metadata)
+    preprocessing = dict(metadata["preprocessing"])
+    preprocessing["preparation"] = dict(preprocessing["preparation"]) | {"size": list(size)}
+    metadata["preprocessing"] = preprocessing
+    write_model(path, replace(file, metadata=metadata))
 
 
 def resnet50(path: Path) -> None:
@@ -311,7 +325,7 @@ MAKERS: dict[str, Maker] = {
     "stack.ome.tif": stack,
     # mammograms
     "exams": exams,
-    "exams.csv": women(4),
+    "exams.csv": women(8),
     "women.csv": women(12),
     "mine.csv": women(8),
     # predictions and labels
@@ -327,8 +341,8 @@ MAKERS: dict[str, Maker] = {
     "b.safetensors": copy(ZOO / "encode-elk1-gm12878.safetensors"),
     "ctcf.safetensors": copy(ZOO / "encode-ctcfl-k562.safetensors"),
     "rest.safetensors": copy(ZOO / "encode-rest-gm12878.safetensors"),
-    "masses.safetensors": copy(ZOO / "mammo-ddsm.safetensors"),
-    "classifier.safetensors": copy(ZOO / "mammo-ddsm.safetensors"),
+    "masses.safetensors": small_classifier,
+    "classifier.safetensors": small_classifier,
     "cells.safetensors": copy(ZOO / "nuclei.safetensors"),
     "resnet50.safetensors": resnet50,
     "resnet50.pth": pickled,
@@ -337,8 +351,8 @@ MAKERS: dict[str, Maker] = {
 
 OF_PAGE: dict[str, dict[str, Maker]] = {
     "docs/mammography.md": {
-        "a.safetensors": copy(ZOO / "mammo-ddsm.safetensors"),
-        "b.safetensors": copy(ZOO / "mammo-ddsm.safetensors"),
+        "a.safetensors": small_classifier,
+        "b.safetensors": lambda path: small_classifier(path, (56, 40)),
     },
     "docs/datasets.md": {"mine": lambda path: shutil.copytree(shared("drive"), path) and None},
 }
