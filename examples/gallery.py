@@ -64,14 +64,16 @@ def draw_hits(path: Path, folder: Path) -> None:
         draw_logo(logo, motifs[name].frequencies)
         logo.set_title(name, loc="left", fontweight="bold", color=colour)
         logo.set_ylabel("bits")
+        columns = range(4, len(motifs[name].frequencies), 5)
+        logo.set_xticks(columns, [str(column + 1) for column in columns])
     track = figure.add_axes((0.06, 0.13, 0.92, 0.38))
     for name, colour in {"LexA": BLUE, "CRP": RED}.items():
         mine = [hit for hit in hits if hit.motif_id == name]
         heights = [-np.log10(hit.p_value) * (1 if hit.strand == "+" else -1) for hit in mine]
         track.vlines([hit.start for hit in mine], 0, heights, color=colour, linewidth=2, label=name)
     track.axhline(0, color=INK, linewidth=0.8)
-    track.set(xlim=(0, 9609), xlabel="pPCP1, position (bases)", ylabel="-log10 p; below 0: strand -")
-    track.legend(frameon=False, ncols=2, loc="upper left")
+    track.set(xlim=(0, 9609), xlabel="pPCP1, position (bases)", ylabel="-log10 p")
+    track.legend(frameon=False, ncols=2, loc="upper left", title="above: strand +, below: strand -")
     save(figure, path)
 
 
@@ -154,7 +156,7 @@ def draw_cells(path: Path, folder: Path) -> None:
     """Scikit-image's `cell`."""
     from skimage import data
 
-    overlay(path, folder, data.cell())
+    overlay(path, folder, data.cell(), "--diameter", "130")
 
 
 def draw_tissue(path: Path, folder: Path) -> None:

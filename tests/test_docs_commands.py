@@ -54,3 +54,69 @@ def test_page_runs(
             if why := reasons.reason(step):
                 pytest.skip(f"{page}:{step.line}: {why}")
             run.run(step)
+
+
+def test_every_block_is_run_or_is_none() -> None:
+    """A fence without a language, or indented code, would be neither run nor known to be no command."""
+    unknown = [
+        f"{block.page}:{block.line}: {block.language or 'no language'}"
+        for page in pages()
+        for block in blocks(page)
+        if block.language not in RUN | SHOWN
+    ]
+    assert not unknown, "say which language the block has, see tests/documents/blocks.py"
+
+
+def test_reasons_and_short_cuts_are_needed() -> None:
+    everything = [step for page in pages() for step in steps(page) if isinstance(step, Step)]
+    unused = [one for one in reasons.NOT_RUN if not any(one.matches(step) for step in everything)]
+    unused += [one for one in reasons.SHORTER if not any(one.matches(step) for step in everything)]
+    assert not unused
+
+
+def test_most_is_run() -> None:
+    """What is left out for good is the README's installation, the archive, and eleven models of one recipe."""
+    never = [one for one in reasons.NOT_RUN if one.missing is None]
+    everything = [step for page in pages() for step in steps(page) if isinstance(step, Step)]
+    left_out = [step for step in everything if any(one.matches(step) for one in never)]
+    assert 100 < len(everything) - len(left_out)
+    assert len(left_out) < 25
+
+
+def test_statements_are_those_of_bash() -> None:
+    text = "a 'b\nc'\nfor x in 1 2; do\n  echo $x\ndone\nd \\\n  e &&\n  f\ncat <<END\ng\nEND\n"
+    found = list(statements(text))
+    assert [line for line, _ in found] == [0, 2, 5, 8]
+    assert [one for _, one in found][1] == "for x in 1 2; do\n  echo $x\ndone"
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("a 0.9752", "a 0.9751", True),
+        ("a 0.9752", "a 0.9750", False),
+        ("a 12", "a 13", False),
+        ("# bioconv ... command=...", "# bioconv 1 seed=0 command=x y", True),
+        ("a b", "a b c", False),
+    ],
+)
+def test_lines_are_alike_to_the_last_digit(shown: str, printed: str, same: bool) -> None:
+    assert alike(shown, printed) is same
+
+
+def test_what_is_not_printed_in_order_is_found(tmp_path: Path) -> None:
+    step = Step("page", 1, "console", "x", ("one", "...", "two"))
+    compare(step, "one\nbetween\ntwo\n", "here", tmp_path)
+    with pytest.raises(NotAsWritten, match="two"):
+        compare(step, "two\none\n", "here", tmp_path)
+
+
+def test_a_step_that_ends_otherwise_is_found(environment: Mapping[str, str], shelf: Path, tmp_path: Path) -> None:
+    run = PageRun("page", tmp_path, shelf, environment)
+    run.run(Step("page", 1, "sh", "bioconv scan missing.fa -m examples/data/crp_lexa.meme", status=4))
+    with pytest.raises(NotAsWritten, match="exit code 4, expected 0"):
+        run.run(Step("page", 1, "sh", "bioconv scan missing.fa -m examples/data/crp_lexa.meme"))
+    with pytest.raises(NotAsWritten, match="exit code 3, expected 0"):
+        run.run(Step("page", 2, "sh", "true | (exit 3)"))
+    with pytest.raises(NotAsWritten, match="NameError"):
+        run.run(Step("page", 3, "python", "undefined"))

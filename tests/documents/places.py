@@ -351,6 +351,7 @@ MAKERS: dict[str, Maker] = {
 
 OF_PAGE: dict[str, dict[str, Maker]] = {
     "docs/mammography.md": {
+        "exams.csv": women(2),
         "a.safetensors": small_classifier,
         "b.safetensors": lambda path: small_classifier(path, (56, 40)),
     },

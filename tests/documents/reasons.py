@@ -50,6 +50,7 @@ _PARSED = "another data set of the same kind is trained on; tests/datasets/test_
 NOT_RUN = (
     Reason("README.md", r"^(python3 -m venv|pip install|pytest)", "the build runs it as it stands: .ci/run"),
     Reason("docs/mammography.md", r"--dicomweb|open_server|out/dicom/", _PACS),
+    Reason("docs/training.md", r"^torchrun", "two trainings at once take long; tests/cli/test_train_lstm.py does so"),
     Reason("docs/datasets.md", r"encode-chipseq/(?!ELK1)", _PARSED),
     Reason("*", r"\bbedtools\b", "bedtools is not installed", without_program("bedtools")),
     Reason("*", r"jaspar:", "pyjaspar is not installed", without_module("pyjaspar")),
@@ -84,6 +85,7 @@ SHORTER = (
     Short(r"train segment .*--from", f"{_SMALL} --per-epoch 4 --patch 32"),
     Short(r"train classify (?!.*--from)", f"{_SMALL} --max-steps 2 --size 64,48 --width 0.25"),
     Short(r"train classify .*--from", f"{_SMALL} --max-steps 2"),
+    Short(r"bioconv (segment|classify) ", "--threads 1"),
     Short(r"datasets make motifs", "--count 20"),
     Short(r"datasets make (cells|breasts)", "--count 2"),
 )

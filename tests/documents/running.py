@@ -44,6 +44,7 @@ class PageRun:
     shelf: Path
     environment: Mapping[str, str]
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    trained: str = ""
 
     def __post_init__(self) -> None:
         for name in ("examples", "benchmarks"):
@@ -69,8 +70,10 @@ class PageRun:
             if step.kind == "python":
                 run_python(step, self.names)
                 return
-            if "--resume" not in code:
+            if "--resume" not in code or code.replace(" --resume", "") != self.trained:
                 _clear(code)
+            if "train " in code:
+                self.trained = code.replace(" --resume", "")
             if step.plain:
                 with few_windows(code != step.code):
                     status, said = call(expanded(code))
