@@ -355,6 +355,9 @@ OF_PAGE: dict[str, dict[str, Maker]] = {
         "a.safetensors": small_classifier,
         "b.safetensors": lambda path: small_classifier(path, (56, 40)),
     },
+    "docs/own-data.md": {
+        "split.tsv": lambda path: path.write_text("name\tpart\nimage0.png\ttrain\nimage1.png\tdev\n") and None
+    },
     "docs/datasets.md": {"mine": lambda path: shutil.copytree(shared("drive"), path) and None},
 }
 """Page -> names that mean something else there."""
