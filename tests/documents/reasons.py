@@ -85,7 +85,6 @@ SHORTER = (
     Short(r"train segment .*--from", f"{_SMALL} --per-epoch 4 --patch 32"),
     Short(r"train classify (?!.*--from)", f"{_SMALL} --max-steps 2 --size 64,48 --width 0.25"),
     Short(r"train classify .*--from", f"{_SMALL} --max-steps 2"),
-    Short(r"bioconv (segment|classify) ", "--threads 1"),
     Short(r"datasets make motifs", "--count 20"),
     Short(r"datasets make (cells|breasts)", "--count 2"),
 )
