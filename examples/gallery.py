@@ -1,4 +1,4 @@
-"""Make the pictures of docs/gallery.md by the commands themselves, and by a few lines of Matplotlib where there are none.
+"""Make the pictures of docs/gallery.md by the commands, and by a few lines of Matplotlib where these draw nothing.
 
 Run: python examples/gallery.py -o docs/gallery        (some minutes; --only hits,curves makes these alone)
 """
@@ -78,12 +78,12 @@ def draw_hits(path: Path, folder: Path) -> None:
 
 
 def draw_mutation_map(path: Path, folder: Path) -> None:
-    """What each substitution of REST's site costs by the shipped model."""
+    """Draw what each substitution of REST's site costs by the shipped model."""
     run("mutation-map", SITE, "--model", "encode-rest-gm12878", "--plot", path, "-o", folder / "map.tsv")
 
 
 def draw_variants(path: Path, folder: Path) -> None:
-    """Changes of the score by one substitution at each third place around the site."""
+    """Draw changes of the score by one substitution at each third place around the site."""
     text = sites_and_flanks()
     (folder / "toy.fa").write_text(f">toy\n{text}\n")
     rows = [f"toy\t{place + 1}\t.\t{text[place]}\t{turned(text[place])}\t.\t.\t." for place in range(100, 500, 3)]
@@ -112,6 +112,7 @@ def turned(letter: str) -> str:
 def draw_training(path: Path, folder: Path) -> None:
     """Learning curves of a small DeepBind on random sequences with LexA's sites."""
     from bioconv.datasets.synthetic import planted_motifs
+
     from bioconv.report.facts import curves_of
     from bioconv.sequence.motifs import read_motifs
 

@@ -109,7 +109,9 @@ def members(thing: Any) -> list[tuple[str, Any]]:
     if not inspect.isclass(thing):
         return [(thing.__name__, thing)]
     own = [(name, getattr(value, "__func__", value)) for name, value in vars(thing).items() if name[0] != "_"]
-    methods = [(f"{thing.__name__}.{name}", one) for name, one in own if inspect.isfunction(one) or isinstance(one, property)]
+    methods = [
+        (f"{thing.__name__}.{name}", one) for name, one in own if inspect.isfunction(one) or isinstance(one, property)
+    ]
     return [(thing.__name__, thing), *methods]
 
 
@@ -126,7 +128,10 @@ def test_public_names_are_documented(module: str, name: str) -> None:
         assert len(summary) > 5, f"{module}.{where} has no docstring"
         assert not inherited, f"{module}.{where} has its parent's docstring"
         if inspect.isfunction(one):
-            unknown = set(documented(text)) - {"**" * (p.kind is p.VAR_KEYWORD) + "*" * (p.kind is p.VAR_POSITIONAL) + p.name for p in inspect.signature(one).parameters.values()}
+            unknown = set(documented(text)) - {
+                "**" * (p.kind is p.VAR_KEYWORD) + "*" * (p.kind is p.VAR_POSITIONAL) + p.name
+                for p in inspect.signature(one).parameters.values()
+            }
             assert not unknown, f"{module}.{where} documents parameters that it has not: {unknown}"
 
 
@@ -138,7 +143,11 @@ def documented(text: str) -> list[str]:
 
 
 def test_documented_parameters_are_found() -> None:
-    assert documented("A.\n\nParameters\n----------\na, b : int\n    Text.\n**c\n\nRaises\n------\nX\n") == ["a", "b", "**c"]
+    assert documented("A.\n\nParameters\n----------\na, b : int\n    Text.\n**c\n\nRaises\n------\nX\n") == [
+        "a",
+        "b",
+        "**c",
+    ]
 
 
 COMMANDS = [(words, command, context) for words, command, context in commands.commands()]

@@ -8,7 +8,6 @@ from typing import Any
 
 from bioconv.models.model_file import read_model
 from bioconv.zoo.registry import Model, packaged
-
 from generator.repository import ROOT, write
 
 _FACTS = ("protein", "type", "species", "experiment", "details", "about", "cite")

@@ -43,7 +43,9 @@ def section(command: click.Command, context: click.Context, level: int) -> str:
     parts = [f"{'#' * level} {context.command_path}", _prose(command.help or ""), f"```text\n{usage}\n```"]
     records = [one for one in (parameter.get_help_record(context) for parameter in command.get_params(context)) if one]
     if records:
-        rows = [f"| {_code(names)} | {_cell(said)} | {_cell(default)} |" for names, said, default in map(_split, records)]
+        rows = [
+            f"| {_code(names)} | {_cell(said)} | {_cell(default)} |" for names, said, default in map(_split, records)
+        ]
         parts.append("\n".join(["| option | meaning | default, range |", "|---|---|---|", *rows]))
     if isinstance(command, click.Group):
         parts.append("Commands: " + ", ".join(f"`{name}`" for name in command.list_commands(context)) + ".")

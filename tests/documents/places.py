@@ -93,7 +93,8 @@ def vcf(path: Path) -> None:
         ref = reference[place]
         alt = "ACGT"[("ACGT".index(ref) + 1) % 4]
         rows.append(f"chr1\t{place + 1}\trs{number}\t{ref}\t{alt}\t.\tPASS\t.")
-    head = f'##fileformat=VCFv4.2\n##contig=<ID=chr1,length={GENOME["chr1"]}>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n'
+    columns = "\t".join(("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"))
+    head = f"##fileformat=VCFv4.2\n##contig=<ID=chr1,length={GENOME['chr1']}>\n{columns}\n"
     text = head + "\n".join(rows) + "\n"
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
 
@@ -211,7 +212,12 @@ def plane(path: Path) -> None:
     import tifffile
 
     pixels = nuclei(0, 96)[0]
-    about = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP", "RFP", "Cy5"]}, "PhysicalSizeX": 0.65, "PhysicalSizeY": 0.65}
+    about = {
+        "axes": "CYX",
+        "Channel": {"Name": ["DAPI", "GFP", "RFP", "Cy5"]},
+        "PhysicalSizeX": 0.65,
+        "PhysicalSizeY": 0.65,
+    }
     tifffile.imwrite(path, np.stack([pixels, 255 - pixels, pixels // 2, pixels // 3]), ome=True, metadata=about)
 
 

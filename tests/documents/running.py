@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import glob
 import io
 import os
 import re
@@ -137,7 +136,7 @@ def expanded(code: str) -> list[str]:
     words = []
     kept = {one for pair in re.findall(r"'([^']*)'|\"([^\"]*)\"", code) for one in pair}
     for word in shlex.split(code)[1:]:
-        found = sorted(glob.glob(word)) if "*" in word and word not in kept else []
+        found = sorted(map(str, Path().glob(word))) if "*" in word and word not in kept else []
         words += found or [word]
     return words
 
@@ -189,7 +188,11 @@ def few_windows(shortened: bool) -> Iterator[None]:
 def shell(code: str) -> tuple[int, str]:
     """Run a statement in bash, where `bioconv` is the checkout's."""
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False
+        ["bash", "-o", "pipefail", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
     )
     return done.returncode, done.stdout.decode()
 
