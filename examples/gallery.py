@@ -191,10 +191,10 @@ def draw_heat_map(path: Path, folder: Path) -> None:
     figure = Figure(figsize=(7.5, 2.6))
     for axes, found in zip(figure.subplots(1, 4), maps, strict=True):
         axes.imshow(np.asarray(Image.open(found).convert("RGB")))
-        axes.set_title(" ".join(found.stem.split("-")[-2:]), fontsize=8)
+        axes.set_title(" ".join(found.name.split(".")[0].split("-")[-2:]), fontsize=8)
         axes.axis("off")
-    figure.suptitle("SYNTHETIC", color=RED, fontsize=9, fontweight="bold", y=1.0)
-    figure.tight_layout()
+    figure.suptitle("SYNTHETIC", color=RED, fontsize=9, fontweight="bold", y=0.97)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.82, wspace=0.06)
     figure.savefig(folder / "views.png", dpi=110, facecolor="white")
     Image.open(folder / "views.png").convert("RGB").save(path, quality=85, method=6)
 

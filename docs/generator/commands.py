@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
@@ -68,7 +69,7 @@ def _split(record: tuple[str, str]) -> tuple[str, str, str]:
 
 def _prose(text: str) -> str:
     """Return a help text as Markdown paragraphs."""
-    return _escape(re.sub(r"\n{3,}", "\n\n", text.replace("\b", "").strip()))
+    return _escape(re.sub(r"\n{3,}", "\n\n", inspect.cleandoc(text.replace("\b", ""))))
 
 
 def _escape(text: str) -> str:

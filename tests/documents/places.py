@@ -42,7 +42,8 @@ def write_fasta(path: Path, records: Iterable[tuple[str, str]]) -> None:
 
 def fasta(count: int, length: int, seed: int, site: str = LEXA) -> Maker:
     def make(path: Path) -> None:
-        write_fasta(path, ((f"s{number}", text) for number, text in enumerate(sequences(count, length, seed, site))))
+        made = enumerate(sequences(count, length, seed, site))
+        write_fasta(path, ((f"s{seed}-{number}", text) for number, text in made))
 
     return make
 
