@@ -79,7 +79,6 @@ _SMALL = "--epochs 1 --threads 1"
 SHORTER = (
     Short(r"train deepbind (?!.*--from)", f"{_SMALL} --per-epoch 64 --detectors 4 --hidden 4"),
     Short(r"train deepbind .*--from", f"{_SMALL} --per-epoch 64"),
-    Short(r"train deepbind .*--search", "--search 1"),
     Short(r"train lstm (?!.*--from)", f"{_SMALL} --hidden 4 --max-steps 4"),
     Short(r"train segment (?!.*--from)", f"{_SMALL} --per-epoch 4 --widths 4,8 --patch 32"),
     Short(r"train segment .*--from", f"{_SMALL} --per-epoch 4 --patch 32"),
