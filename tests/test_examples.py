@@ -1,4 +1,4 @@
-"""The examples, the README's tour and the docstrings' examples run, and say what they show."""
+"""The examples and the docstrings' examples run, and say what they show; the pages are in test_docs_commands.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import doctest
 import importlib
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +13,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-EVALUATION = (ROOT / "docs/evaluation.md").read_text()
-DIAGNOSTIC = (ROOT / "docs/diagnostic-evaluation.md").read_text()
-NETWORKS = (ROOT / "docs/networks.md").read_text()
-TRAINING = (ROOT / "docs/training.md").read_text()
 
 
 def run(*command: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
@@ -53,63 +47,14 @@ def test_segment_cells_segments_grey_and_colour(spot_model_path):
     assert rows[-1].startswith("Otsu's threshold")
 
 
-def console_blocks(text: str) -> list[tuple[str, list[str]]]:
-    """Return each command of a text's console blocks with the output shown below it."""
-    commands = []
-    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, *output = part.splitlines()
-            commands.append((command, output))
-    return commands
-
-
-def steady(lines: list[str]) -> list[str]:
-    """Leave out what differs from run to run: the command line in the head, and the times."""
-    return [re.sub(r", [\d.]+ s, .*", "", line) for line in lines if not line.startswith("#")]
-
-
-SHOWN = console_blocks(README + EVALUATION + DIAGNOSTIC + NETWORKS)
-
-
-@pytest.mark.parametrize(("command", "shown"), SHOWN, ids=lambda value: str(value)[:60])
-def test_texts_show_real_output(command, shown, request, tmp_path_factory):
-    environment = {}
-    if "--model" in command or "models" in command:
-        mirror = request.getfixturevalue("shared_data")("deepbind-models-2015").parent
-        cache = tmp_path_factory.getbasetemp() / "readme-cache"
-        environment = {"BIOCONV_DATA_MIRROR": str(mirror), "BIOCONV_CACHE": str(cache)}
-        if " get " not in command:
-            run("-m", "bioconv", "models", "get", "deepbind-models-2015", **environment)
-    done = run("-m", *shlex.split(command), **environment)
-
-    said = done.stdout.splitlines() + done.stderr.splitlines()
-    assert steady(shown) == [line for line in steady(said) if line in steady(shown)]
-
-
-def test_readme_python_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    lines = run("-c", code).stdout.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("LexA 5950 5968 -")
-
-
-def test_evaluation_python_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", EVALUATION, re.DOTALL)
-    lines = run("-c", code).stdout.splitlines()
-    assert len(lines) == 2
-    assert f"# {lines[0]}\n" in code
-    assert 0 < float(lines[1]) < 1
-
-
-def test_training_example_runs(tmp_path):
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    (code,) = re.findall(r"```python\n(.*?)```", TRAINING, re.DOTALL)
-    run("-c", code, cwd=tmp_path)
-    for command, shown in console_blocks(TRAINING):
-        done = run("-m", *shlex.split(command), cwd=tmp_path)
-        said = done.stdout.splitlines() + done.stderr.splitlines()
-        assert steady(shown) == [line for line in steady(said) if line in steady(shown)]
-    assert (tmp_path / "lexa.run/report.html").is_file()
+def test_gallery_makes_its_pictures(tmp_path):
+    run("examples/gallery.py", "-o", tmp_path, "--only", "hits,mutation-map")
+    for name in ("hits.svg", "mutation-map.svg"):
+        kept, made = (ROOT / "docs/gallery" / name).read_text(), (tmp_path / name).read_text()
+        # The same drawing, to the rounding of another processor: as many shapes, as many letters.
+        assert [made.count(shape) for shape in ("<path", "<use", "<g ")] == [
+            kept.count(shape) for shape in ("<path", "<use", "<g ")
+        ]
 
 
 DOCUMENTED = [

@@ -20,7 +20,7 @@ def open_image(path: ImagePath, *, axes: str | None = None) -> ImageSource:
 
     The format is that of the first bytes, whatever the name. Pixels are as stored: integers stay integers of
     their width, real numbers become float32, transparency is left out, palettes become colours, and pictures
-    are turned as their EXIF tag says. DICOM values follow the standard; see :mod:`bioconv.images.dicom`.
+    are turned as their EXIF tag says. DICOM values follow the standard; see `bioconv.images.dicom`.
 
     Parameters
     ----------

@@ -58,33 +58,3 @@ def test_every_packaged_model_has_commands_that_parse(name: str) -> None:
         assert source in sources()
         assert not sources()[source].accept
         assert subset in sources()[source].subsets if subset else not sources()[source].subsets
-
-
-SHORT = {
-    "encode-elk1-gm12878": ["--epochs", "1", "--per-epoch", "64", "--detectors", "4", "--threads", "1"],
-    "vessels": ["--epochs", "1", "--per-epoch", "6", "--widths", "4,8", "--patch", "64", "--threads", "1"],
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SHORT)
-def test_a_model_is_trained_from_an_empty_cache(
-    name: str, shared_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The documented commands, made short."""
-    monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("BIOCONV_DATA_MIRROR", str(shared_data("drive").parent))
-    for command in commands(name):
-        words = [sys.executable, "-m", "bioconv", *shlex.split(command), *SHORT[name]]
-        if "--from" in command:
-            words = [word for word in words if word not in {"--widths", "4,8"}]
-        run = subprocess.run(
-            words,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-    assert (tmp_path / packaged()[name].file).is_file()
