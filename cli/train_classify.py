@@ -16,6 +16,7 @@ from bioconv.errors import InputError, OptionError
 from bioconv.mammography.learning.recipe import DEFAULTS
 
 if TYPE_CHECKING:
+    from bioconv.mammography.learning.data import ClassificationData, Reading
     from bioconv.mammography.learning.fit import ClassificationPlan, ClassificationRun
     from bioconv.mammography.preparation import Preparation
 
@@ -100,8 +101,6 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     The part dev chooses weights, calibration and thresholds; test is scored with them, once.
     """
     from bioconv.mammography.learning.beginning import network_of
-    from bioconv.mammography.learning.data import read_data
-    from bioconv.mammography.learning.patches import Patching, read_patches
     from bioconv.mammography.learning.training_run import train_to_file
     from bioconv.training.distributed import is_first
     from bioconv.training.run_folder import check_output
@@ -122,14 +121,11 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     reading, plan = _reading(given), _plan(Path(output), settings, given, start)
     network_of(plan, patches=bool(given["patches"]))  # before images are read
     try:
-        if given["patches"]:
-            patching = Patching(Path(given["patches"]), given["patch_size"], given["per_lesion"], plan.config.seed)
-            data = read_patches(Path(table), reading, _preparation(given, start), patching)
-        else:
-            data = read_data(Path(table), reading, _preparation(given, start))
+        data = _data(Path(table), reading, _preparation(given, start), given, plan.config.seed)
     except InputError as error:
         runtime.logger.error("%s", error)
         context.exit(4)
+    _warn_of_patches(start, data, given)
     run = train_to_file(
         data,
         plan,
@@ -143,13 +139,37 @@ def command(context: click.Context, /, table: str, output: str, settings: dict[s
     _say(run, output)
 
 
+def _data(
+    table: Path, reading: Reading, preparation: Preparation, given: dict[str, Any], seed: int
+) -> ClassificationData:
+    from bioconv.mammography.learning.data import read_data
+    from bioconv.mammography.learning.patches import Patching, read_patches
+
+    if not given["patches"]:
+        return read_data(table, reading, preparation)
+    patching = Patching(Path(given["patches"]), given["patch_size"], given["per_lesion"], seed)
+    return read_patches(table, reading, preparation, patching)
+
+
+def _warn_of_patches(start: Path | None, data: ClassificationData, given: dict[str, Any]) -> None:
+    """Say that women may have been learnt from who are to be held out now."""
+    from bioconv.models.model_file import read_model
+
+    divided = given["split_file"] or any(image.part for image in data.images)
+    if start is not None and not divided and read_model(start).metadata.get("classification", {}).get("patch"):
+        message = "%s learnt from patches of some of these women, and a new split may hold out the same: give both "
+        runtime.logger.warning(
+            message + "trainings a column split, or figures of dev and test will flatter", start.name
+        )
+
+
 def _start(name: str | None) -> Path | None:
     from bioconv.zoo import resolve
 
     return Path(resolve(name)) if name else None
 
 
-def _reading(given: dict[str, Any]) -> Any:
+def _reading(given: dict[str, Any]) -> Reading:
     from bioconv.mammography.learning.data import Reading
 
     if given["patches"] and (given["label"] != "label" or given["positive"]):

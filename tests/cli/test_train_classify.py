@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import pytest
-from bioconv.cli.train_classify import command
+from bioconv.cli.train_classify import _warn_of_patches, command
 from click.testing import CliRunner
 
 import bioconv
@@ -176,7 +177,7 @@ def test_views_are_joined_and_breasts_scored_by_the_network(pictures, tmp_path):
     assert "--views-rule: the model joins the views of a breast itself" in str(refused.exception)
 
 
-def test_from_made_breasts_to_patches_to_whole_images(tmp_path):
+def test_from_made_breasts_to_patches_to_whole_images(tmp_path, monkeypatch):
     """The recipe of docs/mammography.md, small."""
     from bioconv.datasets.synthetic_breasts import make_breasts
 
@@ -195,5 +196,12 @@ def test_from_made_breasts_to_patches_to_whole_images(tmp_path):
     assert len(bioconv.classify(table, model=whole).exams) == 16
     with pytest.raises(OptionError, match="tells patches of 16 pixels apart"):
         bioconv.classify(table, model=patches)
+    warned = []
+    monkeypatch.setattr(runtime.logger, "warning", lambda *said: warned.append(said[0]))
+    for part, split, start in (("", None, patches), ("dev", None, patches), ("", "s.tsv", patches), ("", None, whole)):
+        data = SimpleNamespace(images=[SimpleNamespace(part=part)])
+        _warn_of_patches(start, data, {"split_file": split})
+    assert len(warned) == 1
+    assert "learnt from patches of some of these women" in warned[0]
     odd = run(table, "-o", tmp_path / "m.safetensors", *words, "--label", "kind", *QUICK, check=1)
     assert "--label, --positive: patches are told apart by whether they show a lesion" in str(odd.exception)

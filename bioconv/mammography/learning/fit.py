@@ -160,9 +160,8 @@ def train_classification(
     TrainingError, TrainingInterrupted
         As `Trainer.fit`.
     """
-    architecture, config, _ = network_of(
-        plan, patches=data.patch is not None
-    )  # what cannot be is said before anything is done
+    # What cannot be had together is said before anything is done.
+    architecture, config, _ = network_of(plan, patches=data.patch is not None)
     split = make_classification_split(data, plan.config.seed) if split is None else split
     check_split(split, groups={image.name: image.group for image in data.images})
     whole = data.split_of_whole(split)
