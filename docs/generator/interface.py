@@ -52,6 +52,8 @@ MODULES = {
         "Sequences and motifs",
         (
             "bioconv.sequence.fasta",
+            "bioconv.sequence.parts",
+            "bioconv.shards",
             "bioconv.sequence.labelled",
             "bioconv.sequence.motifs",
             "bioconv.sequence.motifs.compare",

@@ -17,6 +17,7 @@ _LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()<?([^)\s>]+)>?(\))")
 def outside_pages() -> dict[str, Path]:
     """Return page of the site -> file, of the pages that lie outside docs/."""
     pages = {f"benchmarks/{path.stem}": path for path in sorted((ROOT / "benchmarks").glob("*.md"))}
+    pages |= {f"project/{path.parent.name}": path for path in sorted((ROOT / "examples").glob("*/README.md"))}
     return pages | {page: ROOT / name for name, page in PROJECT.items()}
 
 
@@ -42,7 +43,7 @@ def site_links(text: str, page: str) -> str:
 
     A link to a page stays one, wherever its file lies; one to another file of the repository becomes a download.
     """
-    home, inside, lines = file_of(page).parent, False, []
+    home = file_of(page).parent
     here = (DOCS / page).parent
 
     def turn(match: re.Match[str]) -> str:
@@ -56,10 +57,13 @@ def site_links(text: str, page: str) -> str:
         name = f"/{other}.md" if other else os.path.relpath(path, here)
         return match[1] + name + (f"#{anchor}" if anchor else "") + match[3]
 
+    # A link may go on in the next line, so that what lies between two fences is looked at as a whole.
+    parts = [""]
     for line in text.splitlines(keepends=True):
-        inside ^= bool(_FENCE.match(line.lstrip()))
-        lines.append(line if inside else _LINK.sub(turn, line))
-    return "".join(lines)
+        if _FENCE.match(line.lstrip()):
+            parts.append("")
+        parts[-1] += line
+    return "".join(part if place % 2 else _LINK.sub(turn, part) for place, part in enumerate(parts))
 
 
 def write(page: str, text: str) -> None:
