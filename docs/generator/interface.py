@@ -53,7 +53,7 @@ MODULES = {
         (
             "bioconv.sequence.fasta",
             "bioconv.sequence.parts",
-            "bioconv.shards",
+            "bioconv.shards:Shard,parse_shard",
             "bioconv.sequence.labelled",
             "bioconv.sequence.motifs",
             "bioconv.sequence.motifs.compare",
