@@ -224,11 +224,12 @@ def splice13k(folder: Path, done: int) -> None:
     print(
         f"{len(data.names):,} sequences of {' and '.join(f'{n} ({c:,})' for n, c in sorted(lengths.items()))} letters;"
     )
-    print(f"{done} of 10 folds tested; 95 % intervals (Wilson's), per cent.\n")
-    print("| | accuracy |\n|---|---|\n| LSTM over trinucleotides, published (mean of 50 runs) | 91.34 |")
+    print("95 % intervals (Wilson's), per cent.\n")
+    print("| | folds tested | accuracy |\n|---|---|---|")
+    print("| LSTM over trinucleotides, published (mean of 50 runs) | | 91.34 |")
     for name, network in AT_SITE.items():
         found = held_out(data, network, "splice13k", folds, done)
-        print(f"| {name} | {share(found.found == found.truth)} |", flush=True)
+        print(f"| {name} | {done} | {share(found.found == found.truth)} |", flush=True)
     print("\nPublished: Regan, Saghafi & Li 2021, doi 10.2174/1389202922666211011143008 (held-out test of their own).")
 
 

@@ -70,6 +70,7 @@ nitpick_ignore = [
         "sequence.scanning.hits.HitBatch",
         "sequence.scanning.pipeline.ScanRun",
         "sequence.variant_run.VariantRun",
+        "shards._Item",
         "training.normalisation.Normalisation",
     )
 ]
