@@ -209,7 +209,7 @@ def prepared_row(row: Row, preparation: Preparation) -> tuple[View, Prepared]:
 
 def kept(prepared: Prepared) -> NDArray[np.uint16]:
     """Return prepared pixels (Y, X) as they are kept."""
-    return np.rint(prepared.pixels[0] * _FULL).astype(np.uint16)
+    return np.asarray(np.rint(prepared.pixels[0] * _FULL), np.uint16)
 
 
 def _finding(cells: Table, reading: Reading) -> Head:
