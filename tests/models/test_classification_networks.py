@@ -16,7 +16,7 @@ from bioconv.models.building import build_network, network_file, open_network
 from bioconv.models.classifier import Classifier
 from bioconv.models.folding import fold_batch_norm, for_inference
 from bioconv.models.model_file import read_model, write_model
-from bioconv.models.residual import ResNet18, ResNet50
+from bioconv.models.residual import PointwiseConv2d, ResNet18, ResNet50
 
 WIDTH = {
     "alexnet": 0.02,
@@ -284,3 +284,22 @@ def test_published_dropout_is_the_default():
     assert {n: d for n, d in defaults.items() if d} == {
         "alexnet": 0.5, "vgg11": 0.5, "vgg16": 0.5, "vgg19": 0.5, "googlenet": 0.2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_thinned_shortcuts_are_strided_convolutions(channels):
+    """Channels last and forward and back: with torch's own, 8 channels end the process."""
+    torch.manual_seed(0)
+    ours, theirs = PointwiseConv2d(channels, 16, 1, 2, bias=False), nn.Conv2d(channels, 16, 1, 2, bias=False)
+    theirs.load_state_dict(ours.state_dict())
+    ours = ours.to(memory_format=torch.channels_last)
+    for size in ((128, 96), (65, 49)):
+        maps = torch.randn(16, channels, *size)
+        inputs = [maps.contiguous(memory_format=torch.channels_last).requires_grad_(), maps.clone().requires_grad_()]
+        outputs = [network(one) for network, one in zip((ours, theirs), inputs, strict=True)]
+        torch.testing.assert_close(*outputs)
+        for network, output in zip((ours, theirs), outputs, strict=True):
+            network.zero_grad()
+            (output**2).sum().backward()
+        torch.testing.assert_close(inputs[0].grad, inputs[1].grad)
+        torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-4, atol=1e-2)
