@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from bioconv.models.classifier import POOLINGS, Classifier, ClassifierConfig, pool_and_drop, start_rectified
 
@@ -47,23 +46,19 @@ class ResidualConfig(ClassifierConfig):
             raise ValueError(message)
 
 
-class PointwiseConv2d(nn.Conv2d):
-    """A 1x1 convolution that takes every stride-th pixel first, which is the same.
+def _thinned(maps: Tensor, stride: int) -> Tensor:
+    """Return every stride-th pixel, all that a 1x1 convolution of that stride would read.
 
-    torch 2.13's backward pass of a strided one of 8 channels that lie last in memory ends the process on a CPU.
+    torch 2.13's backward pass of such a convolution of 8 channels that lie last in memory ends the process on a CPU.
     """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return maps (N, out_channels, y, x)."""
-        thinned = input[:, :, :: self.stride[0], :: self.stride[1]]
-        return functional.conv2d(thinned, self.weight, self.bias)
+    return maps if stride == 1 else maps[:, :, ::stride, ::stride]
 
 
 def _shortcut(inputs: int, channels: int, stride: int) -> nn.Sequential | None:
-    """Return what makes the input as wide and as coarse as a block's output; None where it is so already."""
+    """Return what makes the thinned input as wide as a block's output; None where it is so already."""
     if stride == 1 and inputs == channels:
         return None
-    return nn.Sequential(PointwiseConv2d(inputs, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+    return nn.Sequential(nn.Conv2d(inputs, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
 
 class BasicBlock(nn.Module):
@@ -79,11 +74,12 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.relu2 = nn.ReLU()
+        self.stride = stride
         self.downsample = _shortcut(inputs, width, stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps (N, width, y, x)."""
-        around = maps if self.downsample is None else self.downsample(maps)
+        around = maps if self.downsample is None else self.downsample(_thinned(maps, self.stride))
         maps = self.relu1(self.bn1(self.conv1(maps)))
         found: Tensor = self.relu2(self.bn2(self.conv2(maps)) + around)
         return found
@@ -108,11 +104,12 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.relu3 = nn.ReLU()
+        self.stride = stride
         self.downsample = _shortcut(inputs, 4 * width, stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps (N, 4 width, y, x)."""
-        around = maps if self.downsample is None else self.downsample(maps)
+        around = maps if self.downsample is None else self.downsample(_thinned(maps, self.stride))
         maps = self.relu1(self.bn1(self.conv1(maps)))
         maps = self.relu2(self.bn2(self.conv2(maps)))
         found: Tensor = self.relu3(self.bn3(self.conv3(maps)) + around)
@@ -132,13 +129,14 @@ class PreactivationBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.relu2 = nn.ReLU()
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.stride = stride
         changes = stride > 1 or inputs != width
-        self.downsample = PointwiseConv2d(inputs, width, 1, stride, bias=False) if changes else None
+        self.downsample = nn.Conv2d(inputs, width, 1, bias=False) if changes else None
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps (N, width, y, x)."""
         ready = self.relu1(self.bn1(maps))
-        around = maps if self.downsample is None else self.downsample(ready)
+        around = maps if self.downsample is None else self.downsample(_thinned(ready, self.stride))
         found: Tensor = self.conv2(self.relu2(self.bn2(self.conv1(ready)))) + around
         return found
 
