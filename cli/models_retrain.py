@@ -36,7 +36,7 @@ _CODES = (
 @threads_option
 @log_options
 @click.pass_context
-def retrain(context: click.Context, name: str, output: str, as_json: bool, **given: Any) -> None:
+def retrain(context: click.Context, /, name: str, output: str, as_json: bool, **given: Any) -> None:
     """Train a model of the package again: fetch its data, run the trainings of its recipe.
 
     The terms of the data and the commands are shown first. Beside FILE, its folder NAME.run/ holds what `bioconv train`

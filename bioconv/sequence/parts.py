@@ -57,7 +57,8 @@ class FastaPart:
         stream = open_bytes(self.path, name=self.name)
         if self.begin == 0 and self.end is None:
             return stream
-        return io.BufferedReader(_Blocks(stream, records_between(stream, self.begin, self.end)), _BLOCK)
+        blocks: io.RawIOBase = _Blocks(stream, records_between(stream, self.begin, self.end))
+        return io.BufferedReader(blocks, _BLOCK)
 
     def before(self) -> Before:
         """Count what stands in the file before this part: read once more, for messages and for records of no name."""

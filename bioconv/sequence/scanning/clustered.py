@@ -134,7 +134,7 @@ class ClusterRun(ScanRun):
             if failure:
                 continue
             summary.add(one.summary)
-            tests += one.tests
+            tests += 0 if one.tests is None else one.tests
             if tested is not None:
                 tested.merge(one.tested)
             if self.lengths is not None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bioconv import runtime
 from bioconv.sequence.fasta import Chunk, FastaReader, Record
-from bioconv.sequence.parts import Part, RegionPart
+from bioconv.sequence.parts import FastaPart, Part, RegionPart
 from bioconv.sequence.scanning import filters
 from bioconv.sequence.scanning.engines import Engine, Found, Joiner, locate
 from bioconv.sequence.scanning.hits import HitBatch, Spool, join_batches
@@ -63,7 +63,7 @@ def open_reader(source: Source, options: ScanOptions, overlap: int, padding: int
 
         only = slice(source.first, source.last)
         return read_regions(source.path, source.bed, overlap=overlap, padding=padding, skip_masked=masked, only=only)
-    if options.bed is not None:
+    if options.bed is not None and not isinstance(source, FastaPart):
         from bioconv.sequence.regions import read_regions
 
         return read_regions(source, options.bed, overlap=overlap, padding=padding, skip_masked=masked)
