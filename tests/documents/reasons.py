@@ -52,6 +52,7 @@ NOT_RUN = (
     Reason("docs/mammography.md", r"--dicomweb|open_server|out/dicom/", _PACS),
     Reason("docs/training.md", r"^torchrun", "two trainings at once take long; tests/cli/test_train_lstm.py does so"),
     Reason("docs/datasets.md", r"encode-chipseq/(?!ELK1)", _PARSED),
+    Reason("*", r"models retrain (?!.*--dry-run)", "whole trainings; tests/cli/test_models_retrain.py runs short ones"),
     Reason("*", r"\bbedtools\b", "bedtools is not installed", without_program("bedtools")),
     Reason("*", r"jaspar:", "pyjaspar is not installed", without_module("pyjaspar")),
     Reason("*", r"deepbind:D|deepbind-models-2015|--protein REST", _MIRROR, without_data("deepbind-models-2015")),
