@@ -33,7 +33,7 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
     from bioconv.errors import OptionError
 
     places = {source.place for source in sources().values()}
-    if target not in sources() and target not in places and Path(target).exists():
+    if target and target not in sources() and target not in places and Path(target).exists():
         _inspect(Path(target), split, output, as_json)
         return
     if split or output:

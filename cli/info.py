@@ -16,6 +16,7 @@ from bioconv.version import __version__
 # extra -> distributions that make it whole, as in pyproject.toml
 EXTRAS = {
     "bigwig": ("pybigtools",),
+    "dask": ("dask", "distributed"),
     "dicom": ("pylibjpeg", "pylibjpeg-openjpeg"),
     "gpu": ("triton",),
     "jaspar": ("pyjaspar",),

@@ -81,7 +81,7 @@ def test_links_of_the_site_are_those_of_the_repository() -> None:
     turn = repository.site_links
     assert turn("[x](../benchmarks/startup.md#a)", "scanning") == "[x](/benchmarks/startup.md#a)"
     assert turn("[x](../docs/tiling.md)", "benchmarks/startup") == "[x](/tiling.md)"
-    assert turn("[x](../examples/data)", "scanning") == "[x](../examples/data/README.md)"
+    assert turn("[x](../examples/data)", "scanning") == "[x](/project/data.md)"
     assert turn("[x](scan_peers.py)", "benchmarks/startup") == "[x](../../benchmarks/scan_peers.py)"
     untouched = "[x](https://doi.org/1) [y](#here)\n```sh\n[x](../benchmarks/startup.md)\n```\n"
     assert turn(untouched, "scanning") == untouched

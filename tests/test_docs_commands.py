@@ -75,12 +75,12 @@ def test_reasons_and_short_cuts_are_needed() -> None:
 
 
 def test_most_is_run() -> None:
-    """What is left out for good is the README's installation, the archive, and eleven models of one recipe."""
+    """Left out for good: installation, the archive, whole trainings of shipped models, the page of clusters."""
     never = [one for one in reasons.NOT_RUN if one.missing is None]
     everything = [step for page in pages() for step in steps(page) if isinstance(step, Step)]
     left_out = [step for step in everything if any(one.matches(step) for one in never)]
     assert len(everything) - len(left_out) > 100
-    assert len(left_out) < 25
+    assert len(left_out) < 60
 
 
 def test_statements_are_those_of_bash() -> None:

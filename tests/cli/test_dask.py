@@ -126,6 +126,7 @@ def steady(folder: Path) -> list[dict]:
     for record in records:
         record.pop("seconds")
         record["facts"].pop("command")
+        record["facts"].pop("device", None)  # the client does not know the workers'
     return records
 
 

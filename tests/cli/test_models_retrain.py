@@ -160,7 +160,11 @@ def retrain(*words: object) -> Result:
 
 def recipe_of(file: ModelFile) -> dict[str, Any]:
     """Return what the recipe decides: not the weights, what they score, what was fitted to data, and what data."""
-    facts = {"architecture": file.architecture, "config": dict(file.config), "labels": file.metadata["labels"]}
+    facts = {
+        "architecture": file.architecture,
+        "config": {"fusion": "none", "top": 0} | dict(file.config),
+        "labels": file.metadata["labels"],
+    }
     training = dict(file.metadata["training"])
     config = dict(training["config"])
     config.pop("epochs")

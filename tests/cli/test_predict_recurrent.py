@@ -100,7 +100,7 @@ def test_options_that_do_not_go_together(tmp_path, fasta):
     for arguments, said in (
         (["--model", window, "--strand", "+"], "are for --per-position"),
         (["--model", window, "--threshold", "0.1"], "are for --per-position"),
-        (["--model", window, "--per-position", "x", "-o", "y"], "leave out -o and --format"),
+        (["--model", window, "--per-position", "x", "-o", "y"], "leave out -o, --format and --shard"),
         (["--model", window, "--per-position", ""], "the prefix is empty"),
         (["--model", window, "--per-position", f"{tmp_path}/"], "add a name behind the folder"),
         (["--model", window, "--model", letters, "--per-position", "x"], "one --model at a time"),

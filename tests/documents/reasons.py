@@ -45,13 +45,14 @@ def without_data(name: str) -> Callable[[], bool]:
 
 _PACS = "there is no archive here; tests/mammography/dicomweb asks one that was made for it"
 _MIRROR = "the data set is not in BIOCONV_DATA_MIRROR"
-_PARSED = "another data set of the same kind is trained on; tests/datasets/test_pages.py reads this line's options"
 
 NOT_RUN = (
     Reason("README.md", r"^(python3 -m venv|pip install|pytest)", "the build runs it as it stands: .ci/run"),
     Reason("docs/mammography.md", r"--dicomweb|open_server|out/dicom/", _PACS),
     Reason("docs/training.md", r"^torchrun", "two trainings at once take long; tests/cli/test_train_lstm.py does so"),
-    Reason("docs/datasets.md", r"encode-chipseq/(?!ELK1)", _PARSED),
+    Reason("docs/mammography.md", r"--resume", "nothing is interrupted here; tests/training/test_resume.py goes on"),
+    Reason("docs/clusters.md", r"", "tests/test_examples_clusters.py runs this page on workers of its own"),
+    Reason("docs/datasets.md", r"bioconv train .*dataset:", "tests/cli/test_models_retrain.py runs short ones of each"),
     Reason("*", r"models retrain (?!.*--dry-run)", "whole trainings; tests/cli/test_models_retrain.py runs short ones"),
     Reason("*", r"\bbedtools\b", "bedtools is not installed", without_program("bedtools")),
     Reason("*", r"jaspar:", "pyjaspar is not installed", without_module("pyjaspar")),
@@ -83,10 +84,12 @@ SHORTER = (
     Short(r"train lstm (?!.*--from)", f"{_SMALL} --hidden 4 --max-steps 4"),
     Short(r"train segment (?!.*--from)", f"{_SMALL} --per-epoch 4 --widths 4,8 --patch 32"),
     Short(r"train segment .*--from", f"{_SMALL} --per-epoch 4 --patch 32"),
-    Short(r"train classify (?!.*--from)", f"{_SMALL} --max-steps 2 --size 64,48 --width 0.25"),
+    Short(r"train classify (?!.*--(from|patches))", f"{_SMALL} --max-steps 2 --size 64,48 --width 0.25"),
+    Short(r"train classify .*--patches", f"{_SMALL} --max-steps 2 --width 0.25"),
     Short(r"train classify .*--from", f"{_SMALL} --max-steps 2"),
     Short(r"datasets make motifs", "--count 20"),
-    Short(r"datasets make (cells|breasts)", "--count 2"),
+    Short(r"datasets make (cells|breasts) (?!-o made)", "--count 2"),
+    Short(r"datasets make breasts -o made", "--count 20"),
 )
 
 

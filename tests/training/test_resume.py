@@ -98,6 +98,15 @@ def test_signal_finishes_the_step_and_saves(number, tmp_path, model, samples) ->
     assert same(whole.weights, run.weights)
 
 
+@pytest.fixture
+def sigint_as_on_a_terminal():
+    """Tests that run in the background begin with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_as_on_a_terminal")
 def test_second_sigint_ends_at_once(tmp_path, model, samples) -> None:
     twice = [Sends(signal.SIGINT, 3), Sends(signal.SIGINT, 3)]
     with pytest.raises(KeyboardInterrupt) as caught:
