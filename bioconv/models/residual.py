@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bioconv.models.classifier import POOLINGS, Classifier, ClassifierConfig, pool_and_drop, start_rectified
 
@@ -51,7 +52,7 @@ def _thinned(maps: Tensor, stride: int) -> Tensor:
 
     torch 2.13's backward pass of such a convolution of 8 channels that lie last in memory ends the process on a CPU.
     """
-    return maps if stride == 1 else maps[:, :, ::stride, ::stride]
+    return maps if stride == 1 else functional.max_pool2d(maps, 1, stride)
 
 
 def _shortcut(inputs: int, channels: int, stride: int) -> nn.Sequential | None:
