@@ -21,6 +21,8 @@ project = "bioconv"
 author = "The bioconv developers"
 release = version = __version__
 language = "en"
+# Options in prose and tables keep both their hyphens.
+smartquotes_action = "q"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["generator", "README.md"]
 templates_path: list[str] = []
