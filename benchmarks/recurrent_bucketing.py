@@ -117,6 +117,7 @@ def main() -> None:
         draw = np.random.default_rng(0).permutation(len(data.names))[: given.most]
         data = data.of(draw)
         pooling = "none" if data.per_position else "attention"
+        how = "an answer per letter" if data.per_position else "attention pooling"
         network = RecurrentConfig(len(data.alphabet), hidden=given.hidden, pooling=pooling, outputs=len(data.classes))
         config = TrainConfig(epochs=1, batch_size=rows, loss="cross-entropy", clip_norm=1.0, workers=0)
         lengths = data.lengths
@@ -125,7 +126,7 @@ def main() -> None:
         )
         columns = ["batches", "padding", "processor seconds an epoch", "times the trainer's way"]
         found = timing.table(columns, measure(data, network, config, given.rounds))
-        parts.append(f"## {name}\n\n{about}; {rows} a batch, {pooling} pooling.\n\n{found}")
+        parts.append(f"## {name}\n\n{about}; {rows} a batch, {how}.\n\n{found}")
     timing.write_report(__file__, parts)
 
 

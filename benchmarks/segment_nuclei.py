@@ -135,7 +135,8 @@ def report(folder: Path, paths: list[Path]) -> None:
     print(
         f"{len(rows)} images, {size:,} parameters. AP is TP / (TP + FP + FN), pooled over images; AP50 at IoU 0.5 with"
     )
-    print("its 95 % interval (images drawn again), mAP the mean over IoU 0.5 to 0.95.\n")
+    print("its 95 % interval (images drawn again), mAP the mean over IoU 0.5 to 0.95. nuclei is the model that ships,")
+    print("nuclei-0 and nuclei-1 are the same recipe with other seeds and more images held out.\n")
     for kind, own in places.items():
         print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")
         for name, table in tables.items():

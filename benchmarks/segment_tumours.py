@@ -76,7 +76,8 @@ def score(folder: Path, paths: list[Path]) -> None:
     size = sum(parameter.numel() for parameter in models[0].network.parameters())
     print(f"# Brain tumours: Dice of whole volumes\n\nbioconv {__version__}; {machine()}\n")
     print(f"Ten patients, all {sum(map(len, volumes(folder).values()))} slices; {size:,} parameters. Largest: only the")
-    print("largest component in 3-D is kept. Intervals: patients drawn again.\n")
+    print("largest component in 3-D is kept. Intervals: patients drawn again. lgg-0 is a U-Net trained on 150")
+    print("slices of 60 other patients, seed 0.\n")
     print("| model | mean Dice | median | mean, largest | median, largest |\n|---|---|---|---|---|")
     for path, rows in zip(paths, found, strict=True):
         cells = []
