@@ -84,4 +84,5 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
+    text = re.sub(r"\[[^\s\]]{30,}\]", lambda choices: choices[0].replace("|", " | "), text)  # may be broken there
     return ", ".join(f"`{name}`" for name in text.replace("|", r"\|").split(", "))
