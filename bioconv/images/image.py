@@ -170,6 +170,8 @@ def image_from_array(
         One name per channel.
     spacing
         One number per spatial axis, (Z,) Y, X, in `unit` ("um" or "mm").
+    unit
+        Of `spacing`; empty without it.
 
     Raises
     ------
@@ -204,7 +206,7 @@ def image_from_array(
 
 
 def check_info(info: ImageInfo) -> None:
-    """Check that the parts of a description fit together.
+    """Check that the parts of a description (`info`) fit together.
 
     Raises
     ------

@@ -58,6 +58,11 @@ class View:
         Name of the file of which this one is a copy (the same SOPInstanceUID).
     warnings
         What a reader of the results should know.
+
+    Raises
+    ------
+    ValueError
+        If `laterality` or `chest_side` is none of those above.
     """
 
     path: Path
@@ -105,7 +110,17 @@ class View:
 
 @dataclass(frozen=True)
 class Given:
-    """What a table says of a file; empty where it says nothing, and the file's tags are asked."""
+    """What a table says of a file; empty where it says nothing, and the file's tags are asked.
+
+    Parameters
+    ----------
+    patient, study, laterality, view, modifiers
+        As of `View`.
+    label
+        The finding, in the table's words.
+    group
+        What must not be divided between parts of a split.
+    """
 
     patient: str = ""
     study: str = ""
@@ -117,7 +132,7 @@ class Given:
 
 
 def read_view(path: Path, *, name: str = "", given: Given | None = None, force: bool = False) -> View:
-    """Read what a file says about itself; its pixels are not decoded.
+    """Return what a file says about itself; its pixels are not decoded.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """Build it from such values.
+        """Return the configuration of such `values`.
 
         Raises
         ------

@@ -100,7 +100,7 @@ class _Alignments:
 
 
 def gather_targets(motifs: Sequence[Motif]) -> Targets:
-    """Prepare the motifs of a collection for `compare`.
+    """Return the motifs of a collection, prepared for `compare`.
 
     Raises
     ------
