@@ -22,13 +22,30 @@ from bioconv.outputs import open_output
 
 
 def pack(source: Path, target: Path) -> None:
-    """Write a file compressed by gzip, without name and time."""
+    """Write a file compressed by gzip, without name and time.
+
+    Parameters
+    ----------
+    source
+        A file.
+    target
+        Its gzip.
+    """
     with open_output(target) as stream:
         stream.write(gzip.compress(source.read_bytes(), mtime=0))
 
 
 def to_png(source: Path, target: Path, *, mask: bool = False) -> None:
-    """Write an image of 8 bits (TIFF, GIF, JPEG) as PNG; of a mask every pixel but 0 becomes 255.
+    """Write an image of 8 bits as PNG.
+
+    Parameters
+    ----------
+    source
+        TIFF, GIF or JPEG of 8 bits.
+    target
+        PNG.
+    mask
+        Whether it is a mask: every pixel but 0 becomes 255.
 
     Raises
     ------
@@ -44,6 +61,15 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
 
     Constant transparency is dropped and equal channels become one; the objects are numbered from 1 in the order given,
     and a pixel of two is the later one's.
+
+    Parameters
+    ----------
+    image
+        The picture.
+    masks
+        A file per object; what is not 0 belongs to it.
+    image_target, labels_target
+        PNG, of the picture and of its labels (uint16).
 
     Raises
     ------
@@ -68,6 +94,13 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
 def halve(source: Path, target: Path) -> None:
     """Write a PGM of 8 bits with means over 2 x 2 pixels, rounded half to even, as PNG.
 
+    Parameters
+    ----------
+    source
+        A binary PGM.
+    target
+        PNG.
+
     Raises
     ------
     InputError
@@ -85,6 +118,17 @@ def halve(source: Path, target: Path) -> None:
 
 def shrink(source: Path, target: Path, *, side: int = 192, quality: int = 93) -> None:
     """Write a grey image scaled by Lanczos's filter to `side` x `side` pixels as JPEG.
+
+    Parameters
+    ----------
+    source
+        A grey image.
+    target
+        JPEG.
+    side
+        Pixels.
+    quality
+        JPEG's, 1 to 95.
 
     Raises
     ------

@@ -42,7 +42,7 @@ class Record:
     source
         Its file.
     number
-        Its place there, from 1.
+        Its place among the records of its input, from 0, as far as it is known.
     length
         Letters, as far as it has been read.
     start

@@ -54,7 +54,10 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
 
 
 def window_logits(network: Recurrent, windows: Codes) -> NDArray[np.float32]:
-    """Return a `network`'s logits (n, outputs) of `windows` of one length, (n, letters) uint8; they may share memory."""
+    """Return the logits (n, outputs) a `network` gives to `windows` of one length, (n, letters) uint8.
+
+    Windows may share memory.
+    """
     found = np.empty((len(windows), network.config.outputs), np.float32)
     device = network.head.weight.device
     with torch.inference_mode():
