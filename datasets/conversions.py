@@ -30,6 +30,11 @@ def pack(source: Path, target: Path) -> None:
         A file.
     target
         Its gzip.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
     """
     with open_output(target) as stream:
         stream.write(gzip.compress(source.read_bytes(), mtime=0))
@@ -51,6 +56,8 @@ def to_png(source: Path, target: Path, *, mask: bool = False) -> None:
     ------
     InputError
         If it cannot be read or has more than 8 bits.
+    OutputError
+        If the file cannot be written.
     """
     pixels = np.where(read_mask(source) > 0, 255, 0).astype(np.uint8) if mask else _pixels(source)
     _write(target, pictures.to_png(pixels))
@@ -75,6 +82,8 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
     ------
     InputError
         If a file cannot be read or a mask has another size than the image.
+    OutputError
+        If a file cannot be written.
     """
     pixels = _pixels(image)[..., :3]
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
@@ -105,6 +114,8 @@ def halve(source: Path, target: Path) -> None:
     ------
     InputError
         If it is no such PGM, or its sides are odd.
+    OutputError
+        If the file cannot be written.
     """
     data = source.read_bytes()
     head = re.match(rb"P5\s(?:#[^\n]*\n)*(\d+)\s+(\d+)\s+255\s", data)
@@ -128,12 +139,14 @@ def shrink(source: Path, target: Path, *, side: int = 192, quality: int = 93) ->
     side
         Pixels.
     quality
-        JPEG's, 1 to 95.
+        JPEG's, as Pillow counts it.
 
     Raises
     ------
     InputError
         If it cannot be read or is in colour.
+    OutputError
+        If the file cannot be written.
     """
     from PIL import Image
 

@@ -302,6 +302,11 @@ def write_file_list(folder: Path, target: Path) -> None:
         The prepared set.
     target
         JSON.
+
+    Raises
+    ------
+    OutputError
+        If the list cannot be written.
     """
     rows = []
     for path in sorted(folder.rglob("*")):

@@ -131,7 +131,7 @@ def find_leaks(
     split, listing
         The parts, and the samples with what is known of them.
     thumbnails
-        (n, 1024) float32, one of each image, as `read_thumbnails` gives them.
+        (n, 1024) float32, one of each image, as `read_thumbnails` gives them; (n, 0) of no images.
     groups
         One per sample, of what must not be divided; None: not known.
     """

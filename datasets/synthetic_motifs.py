@@ -50,7 +50,7 @@ class Grammar:
 
     @classmethod
     def parse(cls, text: str) -> Grammar:
-        """Return the grammar of a `text` such as `TGACTCA 4-8 GATAAG`: motifs, and letters between them (number or range).
+        """Return the grammar of a `text` such as `TGACTCA 4-8 GATAAG`: motifs and how many letters lie between them.
 
         Raises
         ------

@@ -102,7 +102,7 @@ def round_up(size: int, multiple: int) -> int:
 
 
 def span(kernel: int, dilation: int = 1) -> int:
-    """Return the inputs from a kernel's first tap to its last, gaps included.
+    """Return the inputs from the first to the last of `kernel` taps, each `dilation` after the one before.
 
     Examples
     --------

@@ -21,7 +21,7 @@ _BOUNDARIES = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge", "
 
 
 def identity(ndim: int = 2) -> Kernel:
-    """Return the kernel that changes nothing: 3 pixels along each of `ndim` axes.
+    """Return the kernel that changes nothing, 3 pixels along each of `ndim` axes.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def scharr(axis: int, *, ndim: int = 2) -> Kernel:
 
 
 def laplacian(ndim: int = 2, *, diagonals: bool = False) -> Kernel:
-    """Return the sum of second derivatives.
+    """Return the sum of second derivatives, 3 pixels along each axis.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def sharpen(ndim: int = 2, *, amount: float = 1.0) -> Kernel:
 
 
 def emboss() -> Kernel:
-    """Return the relief as lit from the upper left, added to the image; its weights sum to 1.
+    """Return the relief as lit from the upper left, added to the image: (3, 3), its weights sum to 1.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def box(size: int, *, ndim: int = 2) -> Kernel:
 
 
 def gaussian(sigma: float, *, ndim: int = 2, truncate: float = 4.0) -> Kernel:
-    """Return a Gaussian that sums to 1.
+    """Return a Gaussian that sums to 1, as wide along each axis.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def apply_filter(
     image
         (..., *spatial): the last axes, as many as the kernel's, are filtered; those before them are looped over.
     kernel
-        Odd sizes.
+        As many axes as are filtered, of odd sizes.
     boundary
         What lies outside, named as in scipy.ndimage: `reflect` (d c b a | a b c d), `mirror` (d c b | a b c d),
         `nearest` (a a a a | a b c d), `wrap` (a b c d | a b c d) or `constant`.

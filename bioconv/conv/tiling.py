@@ -69,6 +69,11 @@ class Tile:
 def smallest_tile(geometry: Geometry) -> tuple[int, ...]:
     """Return the smallest tile of which something can be kept, per axis: the overlap and one stride.
 
+    Parameters
+    ----------
+    geometry
+        Of the network.
+
     Examples
     --------
     >>> smallest_tile(Geometry((16,), (92,)))

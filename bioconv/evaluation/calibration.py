@@ -195,6 +195,8 @@ def calibration_slope_intercept(
     InputError
         As `reliability_table`; if a class is missing, all probabilities are equal, or a threshold separates
         the classes (the slope is then infinite).
+    OptionError
+        If `level` is not between 0 and 1.
 
     References
     ----------

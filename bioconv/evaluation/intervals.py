@@ -82,6 +82,8 @@ def wilson_interval(successes: float, trials: float, *, level: float = 0.95) -> 
     ------
     InputError
         If `successes` is not between 0 and `trials`.
+    OptionError
+        If `level` is not between 0 and 1.
 
     References
     ----------

@@ -45,7 +45,7 @@ def macro_auroc(scores: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     InputError
-        As there.
+        As `one_vs_rest_auroc`.
     """
     return float(one_vs_rest_auroc(scores, labels).mean())
 

@@ -33,6 +33,11 @@ class ObjectCounts:
         int64 of one shape: matched pairs, predicted objects without a partner, true objects without one.
     iou_sum
         float64 of the same shape: the matched pairs' IoUs added up.
+
+    Raises
+    ------
+    OptionError
+        By its methods, if `empties` is none of `EMPTIES`.
     """
 
     tp: Ints
@@ -58,11 +63,6 @@ class ObjectCounts:
         ----------
         empties
             What it is where all three are 0: `perfect` 1, `zero` 0, `skip` nan.
-
-        Raises
-        ------
-        OptionError
-            If `empties` is none of these.
         """
         return self._share(self.tp, self.tp + self.fp + self.fn, empties)
 

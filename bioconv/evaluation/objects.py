@@ -223,6 +223,11 @@ def ap_table(pairs: Iterable[tuple[ArrayLike, ArrayLike]], *, thresholds: Sequen
     thresholds
         IoUs, 0.5 to 0.95 in steps of 0.05 by default.
 
+    Raises
+    ------
+    InputError, OptionError
+        As `match_objects`.
+
     Examples
     --------
     >>> table = ap_table([([[1, 1, 0, 2]], [[1, 1, 1, 0]]), ([[0]], [[0]])], thresholds=(0.5, 0.7))

@@ -87,10 +87,17 @@ def read_mask(path: str | Path) -> Mask:
     (grey stored as colour); transparency is left out. Volumes have the axes that
     :func:`bioconv.images.reader.open_image` gives them.
 
+    Parameters
+    ----------
+    path
+        Any image but JPEG.
+
     Raises
     ------
     InputError
         If the file cannot be read, holds fractions, is in colour, or was packed with loss (JPEG).
+    MissingDependencyError
+        If a package that reads this file is not installed.
     """
     from bioconv.images.reader import open_source
 

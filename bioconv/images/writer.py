@@ -28,6 +28,13 @@ def mask_suffix(info: ImageInfo, *, max_label: int = 0) -> str:
     DICOM volumes get NIfTI, which keeps their affine; single DICOM pictures TIFF, which keeps their spacing,
     or PNG where they have none. OME-Zarr gets TIFF.
 
+    Parameters
+    ----------
+    info
+        The image.
+    max_label
+        The largest label.
+
     Examples
     --------
     >>> import numpy as np

@@ -103,7 +103,7 @@ class ClassificationModel:
         Parameters
         ----------
         logits
-            (N, outputs) float32, as `logits` or `join` gives them.
+            (N, outputs) float32, as `logits` gives them.
         """
         return {name: own.numpy() for name, own in self.objective.probabilities(torch.from_numpy(logits)).items()}
 

@@ -155,7 +155,7 @@ class Placement:
         return placed
 
     def restore(self, plane: NDArray[Any]) -> Floats:
-        """Return a plane on the original grid, 0 outside the box.
+        """Return a plane on the original grid (Y, X), 0 outside the box.
 
         Parameters
         ----------

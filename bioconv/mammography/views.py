@@ -114,12 +114,8 @@ class Given:
 
     Parameters
     ----------
-    patient, study, laterality, view, modifiers
+    patient, study, laterality, view, modifiers, label, group
         As of `View`.
-    label
-        The finding, in the table's words.
-    group
-        What must not be divided between parts of a split.
     """
 
     patient: str = ""
@@ -179,6 +175,11 @@ def read_view(path: Path, *, name: str = "", given: Given | None = None, force: 
 def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     """Read a mammogram's pixels for display: modality, VOI and presentation LUT applied, air dark.
 
+    Parameters
+    ----------
+    view
+        What `read_view` gave.
+
     Returns
     -------
     pixels : NDArray
@@ -190,6 +191,8 @@ def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     ------
     InputError
         If they cannot be decoded or are a colour picture.
+    MissingDependencyError
+        If a package that decodes them is not installed.
     """
     image = read_image(view.path)
     pixels = image.pixels

@@ -146,7 +146,7 @@ class Classifier(nn.Module):
         Parameters
         ----------
         kinds
-            As `ViewFusion.join` takes them.
+            (N, V) int64, as `ViewFusion.join` takes them.
 
         Raises
         ------

@@ -43,7 +43,7 @@ class ModelFile:
     config
         Hyper-parameters, values that JSON can hold.
     tensors
-        Name to array: weights, and arrays of the calibration.
+        Name to array of any shape: weights, and arrays of the calibration.
     metadata
         Any of `METADATA`: what is needed to use the model rightly, and where it comes from.
     """

@@ -140,14 +140,9 @@ class RecurrentConfig:
 
 
 class RecurrentLayer(nn.Module):
-    """One layer: a cell from start to end, and with `bidirectional` another from end to start.
+    """One layer by a network's `config`: a cell over `inputs` numbers a step, from start to end.
 
-    Parameters
-    ----------
-    config
-        Of the network.
-    inputs
-        Numbers per step.
+    With `bidirectional` another from end to start.
     """
 
     def __init__(self, config: RecurrentConfig, inputs: int) -> None:
@@ -167,7 +162,7 @@ class RecurrentLayer(nn.Module):
         Parameters
         ----------
         values
-            (T, N, V) float32.
+            (T, N, V), as the layer before gives them.
         reverse
             Index (T, N) that turns each sequence round, as of `reversal`; None: all are T long.
         chunk
@@ -191,13 +186,7 @@ class RecurrentLayer(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Letters to vectors, motif detectors where wanted, recurrent layers, pooling, a linear head.
-
-    Parameters
-    ----------
-    config
-        Hyper-parameters.
-    """
+    """Letters to vectors, motif detectors where wanted, recurrent layers, pooling, a linear head, by a `config`."""
 
     config_class = RecurrentConfig
     head_names = ("head",)
@@ -247,15 +236,7 @@ class Recurrent(nn.Module):
         return self.classify(self.dropout(values) if self.filters else values, steps)
 
     def token_indices(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        """Return the tokens (N, L) int64 of `codes` (N, L); beyond a sequence's end the unknown token.
-
-        Parameters
-        ----------
-        codes
-            (N, L) uint8, padded at the end.
-        lengths
-            (N,) int64, letters of each.
-        """
+        """Return the tokens (N, L) int64 of `codes` (N, L); from each of `lengths` (N,) on the unknown token."""
         config = self.config
         unknown = ~(_inside(codes.shape[1], lengths).T & (codes < config.letters))
         letters = codes.long().masked_fill(unknown, config.letters)
@@ -346,7 +327,7 @@ def run_cell(cell: nn.RNNBase, values: Tensor, chunk: int = 0) -> Tensor:
     cell
         `nn.LSTM`, `nn.GRU` or `nn.RNN`, of one layer and direction.
     values
-        (T, N, V) float32.
+        (T, N, V), what the cell reads at each step.
     chunk
         Steps after which gradients stop, while the state is carried on; 0: never.
     """

@@ -152,6 +152,8 @@ def segment(
     InputError
         If an image that was given by itself cannot be read or segmented.
     ModelError, OptionError
+    MissingDependencyError
+        If a package that reads this file is not installed.
 
     Examples
     --------

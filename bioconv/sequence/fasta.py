@@ -86,7 +86,7 @@ class Chunk:
 
 
 def byte_classes(*, skip_masked: bool = False) -> NDArray[np.uint8]:
-    """Return the class of every byte: a base code, or what it is instead; `skip_masked`: lower case is unknown."""
+    """Return each byte's class, (256,): a base code, or what it is instead; `skip_masked`: lower case is unknown."""
     classes = np.full(256, BAD, dtype=np.uint8)
     classes[list(b" \t\r\n\v\f")] = BLANK
     for letters, kind in ((b"BDHKMRSVWXY", AMBIGUOUS), (b"EFIJLOPQZ", FOREIGN), (b"N", UNKNOWN)):

@@ -64,6 +64,11 @@ class FastaPart:
         """Return what stands in the file before this part.
 
         It is read once more for that: for messages, and for records of no name.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read.
         """
         if self.begin == 0:
             return Before()
@@ -322,6 +327,11 @@ def within(whole: Part, begin: int, end: int, size: int) -> Part:
         Bytes of its text, of regions bases: [begin, end).
     size
         All of them, as `size_of` counts.
+
+    Raises
+    ------
+    InputError
+        If regions cannot be read.
     """
     if isinstance(whole, FastaPart):
         return replace(whole, begin=begin, end=None if end == size else end)

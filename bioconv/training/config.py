@@ -93,6 +93,11 @@ class TrainConfig:
         Every random draw is a function of it, the epoch and the sample's index.
     workers
         Threads that prepare batches ahead; None: chosen from the machine. Results do not depend on it.
+
+    Raises
+    ------
+    OptionError
+        If a value makes no sense.
     """
 
     epochs: int = 20

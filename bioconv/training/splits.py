@@ -47,7 +47,7 @@ class Split:
         return sorted(name for name, own in self.parts.items() if own == part)
 
     def indices(self, names: Sequence[str], part: str) -> NDArray[np.int64]:
-        """Return the places of a part's samples in `names`, rising.
+        """Return the places (n,) of a part's samples in `names`, rising.
 
         Raises
         ------
