@@ -137,7 +137,7 @@ def set_torch_threads(requested: int | None = None) -> None:
 
 
 def device_name(name: str = "auto") -> str:
-    """Return the device of a `name` that exists, `cpu` or `cuda[:N]`; no torch is imported where there is no GPU.
+    """Return the device that a `name` means, `cpu` or `cuda[:N]`; torch is not imported where there is no GPU.
 
     Raises
     ------

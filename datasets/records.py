@@ -31,7 +31,7 @@ class SequenceRecord:
     Parameters
     ----------
     name
-        Unique in the set.
+        What tables call it.
     sequence
         Letters.
     label
@@ -59,7 +59,7 @@ class ImageRecord:
     Parameters
     ----------
     name
-        Unique in the set.
+        What tables call it.
     image, mask
         Verified files; `mask` is None where the image has none.
     label

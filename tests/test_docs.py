@@ -122,7 +122,7 @@ def sections(text: str) -> dict[str, str]:
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
-def listed(text: str) -> list[str]:
+def entries(text: str) -> list[str]:
     """Names that a section is about."""
     lines = re.findall(r"^(\S.*)$", text, re.MULTILINE)
     return [name.strip() for line in lines for name in line.partition(" :")[0].split(",")]
@@ -165,9 +165,10 @@ OTHER_WORDS = {"path": "file", "source": "set"}
 def says(text: str, name: str) -> bool:
     """Whether a text speaks of a parameter; a name as short as an article's only in backticks."""
     name = name.strip("*")
-    words = [re.escape(name).replace("_", "[_ ]"), OTHER_WORDS.get(name, "`")]
-    words = words if len(name) > 2 else [f"`{name}`"]
-    return any(re.search(rf"(?<!\w){word}(?!\w)", text) for word in words)
+    if len(name) <= 2:
+        return f"`{name}`" in text
+    words = [name.replace("_", "[_ ]"), OTHER_WORDS.get(name, name)]
+    return any(re.search(rf"\b{word}\b", text) for word in words)
 
 
 def faults(thing: Any, *, owner: Any = None) -> list[str]:
@@ -182,12 +183,12 @@ def faults(thing: Any, *, owner: Any = None) -> list[str]:
     if len(summary) <= 5 or (inspect.isclass(thing) and not thing.__doc__):
         return ["has no docstring of its own"]
     names = parameters(thing)
-    described = listed(found.get("Parameters", ""))
-    attributes = listed(found.get("Attributes", "")) if inspect.isclass(thing) else []
+    described = entries(found.get("Parameters", ""))
+    attributes = entries(found.get("Attributes", "")) if inspect.isclass(thing) else []
     lacking = [name for name in names if name not in [*described, *attributes]]
     if len(names) <= 2:
         lacking = [name for name in lacking if not says(found[""], name)]
-    errors = listed(found.get("Raises", "")) + listed(sections(inspect.getdoc(owner) or "").get("Raises", ""))
+    errors = entries(found.get("Raises", "")) + entries(sections(inspect.getdoc(owner) or "").get("Raises", ""))
     wrong = [f"does not describe {name}" for name in lacking]
     wrong += [f"describes {name}, which it has not" for name in described if name not in names]
     wrong += [f"does not say when it raises {name}" for name in sorted(raised(thing) - set(errors))]
