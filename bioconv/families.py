@@ -86,6 +86,11 @@ def train(
 def load_model(name: str | PathLike[str]) -> MotifModel | SegmentationModel | ClassificationModel | SequenceModel:
     """Open a model by name or file.
 
+    Returns
+    -------
+    MotifModel, SegmentationModel, ClassificationModel or SequenceModel
+        By what the file says it is; on the CPU.
+
     Raises
     ------
     ModelError

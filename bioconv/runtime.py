@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CudaDevice:
-    """A CUDA device: `cuda:N`, what it calls itself, memory, compute capability, multiprocessors."""
+    """A CUDA device.
+
+    Parameters
+    ----------
+    device
+        `cuda:N`.
+    name
+        What it calls itself.
+    memory_bytes
+        All of its memory.
+    capability
+        Compute capability, such as `9.0`.
+    processors
+        Multiprocessors.
+    """
 
     device: str
     name: str
@@ -37,7 +51,7 @@ _warned: set[str] = set()
 
 
 def warn_once(key: str, message: str) -> None:
-    """Log a warning the first time `key` is seen in this process."""
+    """Log a warning (`message`) the first time `key` is seen in this process."""
     if key not in _warned:
         _warned.add(key)
         logger.warning(message)
@@ -62,12 +76,22 @@ class _Formatter(logging.Formatter):
 
 
 def shows_progress() -> bool:
-    """Say whether a progress bar would be seen: stderr is a terminal and the log is shown."""
+    """Return whether a progress bar would be seen: stderr is a terminal and the log is shown."""
     return sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
 
 
 def progress(total: int | None, description: str, *, unit: str) -> tqdm:
-    """Return a bar for stderr: seen on a terminal, when the log is shown and a second has passed."""
+    """Return a bar for stderr: seen on a terminal, when the log is shown and a second has passed.
+
+    Parameters
+    ----------
+    total
+        Steps; None: not known.
+    description
+        What the bar is called.
+    unit
+        Of a step; bytes (`B`) and bases (`b`) are shown in thousands and millions.
+    """
     from tqdm import tqdm
 
     return tqdm(
@@ -82,7 +106,13 @@ def progress(total: int | None, description: str, *, unit: str) -> tqdm:
 
 
 def thread_count(requested: int | None = None) -> int:
-    """Return the number of worker threads: `requested`, or the processors this process may use."""
+    """Return the number of worker threads: `requested`, or the processors this process may use.
+
+    Raises
+    ------
+    OptionError
+        If `requested` is below 1.
+    """
     if requested is None:
         affinity = getattr(os, "sched_getaffinity", None)
         return len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -93,7 +123,7 @@ def thread_count(requested: int | None = None) -> int:
 
 
 def set_torch_threads(requested: int | None = None) -> None:
-    """Let torch compute with this many threads; None: the processors there are, shared with those `torchrun` started.
+    """Let torch compute with `requested` threads; None: the processors there are, shared with those `torchrun` started.
 
     Raises
     ------
@@ -107,7 +137,7 @@ def set_torch_threads(requested: int | None = None) -> None:
 
 
 def device_name(name: str = "auto") -> str:
-    """Return the device to use, `cpu` or `cuda[:N]`, without importing torch on a machine without a GPU.
+    """Return the device that a `name` means, `cpu` or `cuda[:N]`; torch is not imported where there is no GPU.
 
     Raises
     ------
@@ -120,7 +150,7 @@ def device_name(name: str = "auto") -> str:
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """Turn `auto`, `cpu`, `cuda` or `cuda:N` into a device that exists.
+    """Return the device that a `name` means, `auto`, `cpu`, `cuda` or `cuda:N`; it exists.
 
     Raises
     ------

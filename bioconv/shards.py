@@ -58,12 +58,12 @@ class Shard:
         return list(items[begin:end])
 
     def every(self, items: Sequence[_Item]) -> list[_Item]:
-        """Return every `number`-th item from the `which`-th: alike work for each where neighbours are alike."""
+        """Return every `number`-th of `items` from the `which`-th: alike work for each where neighbours are alike."""
         return list(items[self.which - 1 :: self.number])
 
 
 def parse_shard(text: str | None) -> Shard:
-    """Return the shard that `I/N` names; None: the only one.
+    """Return the shard that a `text` `I/N` names; None: the only one.
 
     Raises
     ------

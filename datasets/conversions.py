@@ -22,18 +22,42 @@ from bioconv.outputs import open_output
 
 
 def pack(source: Path, target: Path) -> None:
-    """Write a file compressed by gzip, without name and time."""
+    """Write a file compressed by gzip, without name and time.
+
+    Parameters
+    ----------
+    source
+        A file.
+    target
+        Its gzip.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     with open_output(target) as stream:
         stream.write(gzip.compress(source.read_bytes(), mtime=0))
 
 
 def to_png(source: Path, target: Path, *, mask: bool = False) -> None:
-    """Write an image of 8 bits (TIFF, GIF, JPEG) as PNG; of a mask every pixel but 0 becomes 255.
+    """Write an image of 8 bits as PNG.
+
+    Parameters
+    ----------
+    source
+        TIFF, GIF or JPEG of 8 bits.
+    target
+        PNG.
+    mask
+        Whether it is a mask: every pixel but 0 becomes 255.
 
     Raises
     ------
     InputError
         If it cannot be read or has more than 8 bits.
+    OutputError
+        If the file cannot be written.
     """
     pixels = np.where(read_mask(source) > 0, 255, 0).astype(np.uint8) if mask else _pixels(source)
     _write(target, pictures.to_png(pixels))
@@ -45,10 +69,21 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
     Constant transparency is dropped and equal channels become one; the objects are numbered from 1 in the order given,
     and a pixel of two is the later one's.
 
+    Parameters
+    ----------
+    image
+        The picture.
+    masks
+        A file per object; what is not 0 belongs to it.
+    image_target, labels_target
+        PNG, of the picture and of its labels (uint16).
+
     Raises
     ------
     InputError
         If a file cannot be read or a mask has another size than the image.
+    OutputError
+        If a file cannot be written.
     """
     pixels = _pixels(image)[..., :3]
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
@@ -68,10 +103,19 @@ def merge_masks(image: Path, masks: list[Path], image_target: Path, labels_targe
 def halve(source: Path, target: Path) -> None:
     """Write a PGM of 8 bits with means over 2 x 2 pixels, rounded half to even, as PNG.
 
+    Parameters
+    ----------
+    source
+        A binary PGM.
+    target
+        PNG.
+
     Raises
     ------
     InputError
         If it is no such PGM, or its sides are odd.
+    OutputError
+        If the file cannot be written.
     """
     data = source.read_bytes()
     head = re.match(rb"P5\s(?:#[^\n]*\n)*(\d+)\s+(\d+)\s+255\s", data)
@@ -86,10 +130,23 @@ def halve(source: Path, target: Path) -> None:
 def shrink(source: Path, target: Path, *, side: int = 192, quality: int = 93) -> None:
     """Write a grey image scaled by Lanczos's filter to `side` x `side` pixels as JPEG.
 
+    Parameters
+    ----------
+    source
+        A grey image.
+    target
+        JPEG.
+    side
+        Pixels.
+    quality
+        JPEG's, as Pillow counts it.
+
     Raises
     ------
     InputError
         If it cannot be read or is in colour.
+    OutputError
+        If the file cannot be written.
     """
     from PIL import Image
 

@@ -20,9 +20,17 @@ _HEAD = 4096  # bytes in which a format shows itself
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What became of checking one file: `ok`, `missing`, `wrong size`, `wrong sha256` or `unreadable`.
+    """What became of checking one file, or all files of a pattern where no sums are known.
 
-    Where no sums are known, of all files of a pattern: `ok`, `missing`, `wrong number` or `wrong content`.
+    Parameters
+    ----------
+    name
+        Of the file in the set, or the pattern.
+    status
+        `ok`, `missing`, `wrong size`, `wrong sha256` or `unreadable`; of a pattern `ok`, `missing`, `wrong number` or
+        `wrong content`.
+    detail
+        What was found in its place, or how many files; may be empty.
     """
 
     name: str
@@ -36,6 +44,12 @@ class Check:
 
     Parameters
     ----------
+    source
+        The set.
+    folder
+        Where its files lie, or should.
+    files
+        What became of each.
     by
         `sha256`; or `names`, where no sums are known and only names and numbers could be looked at.
     """
@@ -68,7 +82,7 @@ def set_folder(source: Source) -> Path:
 
 
 def presence(source: Source) -> str:
-    """Say `yes`, `partly` or `no`: whether its files are in the cache, by name and size."""
+    """Return `yes`, `partly` or `no`: whether a set's files are in the cache, by name and size."""
     found = [_has_size(cached_path(one), one.size) for one in source.files]
     return "no" if not any(found) else "yes" if all(found) else "partly"
 
@@ -82,6 +96,13 @@ def _has_size(path: Path, size: int) -> bool:
 
 def check_terms(source: Source, *, accepted: bool) -> None:
     """Refuse a set that cannot be fetched, or whose terms have not been accepted.
+
+    Parameters
+    ----------
+    source
+        The set.
+    accepted
+        Whether its terms are.
 
     Raises
     ------
@@ -101,6 +122,13 @@ def check_terms(source: Source, *, accepted: bool) -> None:
 
 def get(source: Source, *, accept_licence: bool = False) -> Path:
     """Fetch what the cache lacks of a set, each file verified, and return its folder.
+
+    Parameters
+    ----------
+    source
+        The set.
+    accept_licence
+        Whether its terms are accepted, where that is asked for.
 
     Raises
     ------
@@ -132,6 +160,13 @@ def opener(source: Source) -> Callable[[str], Path]:
 
 def require(source: Source, names: Iterable[str]) -> list[Path]:
     """Return the verified paths of some files of a set, fetching those that the cache lacks.
+
+    Parameters
+    ----------
+    source
+        The set.
+    names
+        Of the files in it.
 
     Raises
     ------
@@ -169,10 +204,12 @@ def _check_addresses(source: Source, missing: list[RemoteFile]) -> None:
 
 
 def check(source: Source, folder: Path | None = None) -> Check:
-    """Compare a set's files with their sizes and sums.
+    """Return how a set's files compare with their sizes and sums.
 
     Parameters
     ----------
+    source
+        The set.
     folder
         Where they lie; None: in the cache. Of a set without known sums, a user's copy.
 
@@ -258,6 +295,18 @@ def write_file_list(folder: Path, target: Path) -> None:
     """Write the list of a prepared set for `file_lists/`: name, size, sha256; addresses are added by hand.
 
     An address is a fourth cell, `owner/repository@commit:path`, and for files whose bytes are those at that place.
+
+    Parameters
+    ----------
+    folder
+        The prepared set.
+    target
+        JSON.
+
+    Raises
+    ------
+    OutputError
+        If the list cannot be written.
     """
     rows = []
     for path in sorted(folder.rglob("*")):

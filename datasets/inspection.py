@@ -36,7 +36,19 @@ _MASKS = ("mask", "label_image")
 
 @dataclass(frozen=True)
 class SeenTable:
-    """A table: rows, columns, classes of columns with few values, and files it names that are not there."""
+    """A table of samples.
+
+    Parameters
+    ----------
+    file
+        Its path below the folder.
+    rows, columns
+        How many, and what they are called.
+    classes
+        Column to class to rows, of columns with few values.
+    missing
+        Files it names that are not there.
+    """
 
     file: str
     rows: int
@@ -55,6 +67,10 @@ class Inspection:
         The folder, or the one file.
     files, size
         Files by suffix, and bytes in all.
+    images
+        What the images are; None: there are none.
+    sequences, tables
+        Each of the sequence files and tables.
     unreadable, warnings
         (file, reason).
     duplicates
@@ -115,7 +131,7 @@ class Inspection:
 
 
 def inspect_folder(path: str | Path, *, split: str | Path | Split | None = None) -> Inspection:
-    """Look at all sequences and images of a folder; a file that cannot be read is listed and stops nothing.
+    """Return what the sequences and images of a folder are; a file that cannot be read is listed and stops nothing.
 
     Of images a thumbnail is kept, of sequences a digest, so memory grows by 4 kB and about 100 bytes for each.
 
@@ -181,7 +197,7 @@ def _files(root: Path) -> list[Path]:
 
 
 def is_text(path: Path) -> bool:
-    """Say whether a file is looked at as FASTA or a table, by its name."""
+    """Return whether a file is looked at as FASTA or a table, by its name."""
     return path.name.lower().removesuffix(".gz").endswith((*FASTA, *TABLES)) and path.is_file()
 
 

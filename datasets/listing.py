@@ -53,7 +53,7 @@ class Listing:
     images: list[ImagePath] | None = None
 
     def column(self, name: str) -> list[str]:
-        """Return what a column says of each sample.
+        """Return what the column of a `name` says of each sample.
 
         Raises
         ------

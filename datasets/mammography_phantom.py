@@ -78,6 +78,11 @@ def synthetic_mammograms(
     -------
     tuple of SyntheticMammogram
 
+    Raises
+    ------
+    ValueError
+        If `shape` is too small, or a key of `masses` is neither L nor R.
+
     Examples
     --------
     >>> views = synthetic_mammograms(1, masses={"L": 0.4})

@@ -30,6 +30,10 @@ class SequenceRecord:
 
     Parameters
     ----------
+    name
+        What tables call it.
+    sequence
+        Letters.
     label
         Its class (`1`, `EI`); empty where letters are labelled.
     labels
@@ -54,6 +58,8 @@ class ImageRecord:
 
     Parameters
     ----------
+    name
+        What tables call it.
     image, mask
         Verified files; `mask` is None where the image has none.
     label
@@ -109,7 +115,7 @@ class Records(ABC, Generic[Record]):
         return sum(1 for _ in self)
 
     def write_table(self, path: str | Path) -> Path:
-        """Write the records as the table that `bioconv train` takes, CSV or TSV by its name.
+        """Write the records as the table that `bioconv train` takes, CSV or TSV by its name, and return its path.
 
         Columns that are empty throughout are left out. Paths of images are relative to the table if it lies in the
         same cache folder, so that the table is the same on every machine; else they are absolute.
@@ -160,6 +166,8 @@ class Sequences(Records[SequenceRecord]):
 
     Parameters
     ----------
+    name, read, classes
+        As of `Records`.
     alphabet
         Of the letters; others are unknown.
     states
@@ -211,6 +219,8 @@ class Images(Records[ImageRecord]):
 
     Parameters
     ----------
+    name, read, classes
+        As of `Records`.
     mammograms
         Whether tables are those of `bioconv train classify`, not of `bioconv train segment`.
     """

@@ -34,7 +34,19 @@ _LISTS = Path(__file__).parent / "file_lists"
 
 @dataclass(frozen=True)
 class Result:
-    """A published figure to compare with: whose, of what, its value and where it stands."""
+    """A published figure to compare with.
+
+    Parameters
+    ----------
+    who
+        Whose it is.
+    measure
+        Of what.
+    value
+        The figure, as published.
+    source
+        Where it stands: a DOI or an address.
+    """
 
     who: str
     measure: str
@@ -73,8 +85,18 @@ class Source:
     ----------
     name
         What commands call it.
+    title
+        One line.
+    about
+        What is in it.
     kind
         One of `KINDS`.
+    citation
+        Whom to cite.
+    doi
+        Of that paper; empty: none.
+    licence
+        Its name.
     terms
         What its licence allows, in words.
     weights
@@ -91,6 +113,8 @@ class Source:
         How our form was made of the original; empty: the bytes are the original's.
     split
         The canonical division, or the one to use where there is none.
+    results
+        Published figures to compare with.
     loader
         Whether the module has a `load`.
     folder

@@ -40,11 +40,15 @@ def split_data(
         As `bioconv.datasets.listing.read_listing` takes it.
     fractions
         Part to share; None, without `folds`: 0.7 train, 0.15 dev, 0.15 test.
+    folds
+        How many, in place of shares; None: parts.
     group
         Column of what must not be divided (a patient); None: `group` or `patient`, if there is one. Of a folder's
         images `folder` is one too. A sample whose cell is empty is a group of its own.
     stratify
         Column of classes that every part gets its share of.
+    seed
+        Of the draw.
 
     Returns
     -------
@@ -79,6 +83,8 @@ def check_data(path: str | Path, split: Split, *, group: str | None = None) -> l
     ----------
     path, group
         As `split_data` takes them.
+    split
+        To be looked at.
 
     Returns
     -------
@@ -119,6 +125,15 @@ def find_leaks(
     """Return what crosses the parts of a split, a sentence per kind, and copies of images within a part.
 
     Every sample must be in the split.
+
+    Parameters
+    ----------
+    split, listing
+        The parts, and the samples with what is known of them.
+    thumbnails
+        (n, 1024) float32, one of each image, as `read_thumbnails` gives them; (n, 0) of no images.
+    groups
+        One per sample, of what must not be divided; None: not known.
     """
     leaks: list[str] = []
     within: list[str] = []
@@ -156,6 +171,8 @@ def joint_groups(
 
     Parameters
     ----------
+    names
+        Of the samples.
     groups, fingerprints
         One per sample: equal ones belong together; None: not known.
     pairs

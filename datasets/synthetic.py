@@ -17,7 +17,19 @@ _LETTERS = np.frombuffer(b"ACGT", dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Site:
-    """A planted site: 0-based half-open, strand `+` or `-`."""
+    """A planted site.
+
+    Parameters
+    ----------
+    sequence_name
+        Where it is.
+    motif
+        What was planted, in IUPAC letters.
+    start, end
+        0-based half-open.
+    strand
+        `+` or `-`.
+    """
 
     sequence_name: str
     motif: str

@@ -27,10 +27,12 @@ Train:  bioconv train classify synthetic-exams.csv -o model.safetensors
 def make_breasts(
     output: str | Path, *, count: int = 20, size: int = 256, contrast: float = 0.7, share: float = 0.5, seed: int = 0
 ) -> Path:
-    """Write a folder of women, four views each; the same settings give the same bytes.
+    """Write a folder of women, four views each, and return it; the same settings give the same bytes.
 
     Parameters
     ----------
+    output
+        The folder.
     count
         Women.
     size
@@ -39,6 +41,8 @@ def make_breasts(
         Of a mass, above 0; 1 is the whole range of grey.
     share
         Of women with a mass, in the left or in the right breast.
+    seed
+        Same seed, same women.
 
     Raises
     ------

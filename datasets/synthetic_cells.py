@@ -51,10 +51,12 @@ class SyntheticCells:
 def synthetic_cells(
     seed: int | tuple[int, ...] = 0, *, shape: tuple[int, int] = (256, 256), nuclei: int = 30, radius: float = 10.0
 ) -> SyntheticCells:
-    """Draw an image of nuclei, half of them touching another.
+    """Return an image of nuclei, half of them touching another.
 
     Parameters
     ----------
+    seed : int or tuple of int
+        Same seed, same image.
     shape : (int, int)
         Rows and columns, at least 32 each.
     nuclei : int
@@ -93,12 +95,22 @@ def synthetic_cells(
 def make_cells(
     output: str | Path, *, count: int = 20, size: int = 256, nuclei: int = 30, radius: float = 10.0, seed: int = 0
 ) -> Path:
-    """Write a folder of images, instance masks and tables; the same settings give the same bytes.
+    """Write a folder of images, instance masks and tables, and return it; the same settings give the same bytes.
 
     Parameters
     ----------
+    output
+        The folder.
+    count
+        Images.
+    size
+        Rows and columns of each.
     nuclei
         Of an image, on average: between half and one and a half times as many.
+    radius
+        Mean radius in pixels, at least 3.
+    seed
+        Same seed, same images.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class Grammar:
 
     @classmethod
     def parse(cls, text: str) -> Grammar:
-        """Read a grammar such as `TGACTCA 4-8 GATAAG`: motifs with a number or a range of letters between them.
+        """Return the grammar of a `text` such as `TGACTCA 4-8 GATAAG`: motifs and how many letters lie between them.
 
         Raises
         ------
@@ -77,11 +77,11 @@ class Grammar:
         return sum(map(len, self.motifs)) + sum(most for _, most in self.gaps)
 
     def holds(self, sequence: str) -> bool:
-        """Say whether a sequence holds the motifs in this order and spacing, on either strand."""
+        """Return whether a sequence holds the motifs in this order and spacing, on either strand."""
         return any(self._pattern.search(strand) for strand in (sequence, _other_strand(sequence)))
 
     def sites(self, sequence: str) -> set[tuple[str, int]]:
-        """Return (motif, start) of every place where a motif matches, on either strand."""
+        """Return (motif, start) of every place of a `sequence`, 0-based, where a motif matches on either strand."""
         found = set()
         for motif in self.motifs:
             for letters in (motif, _other_strand(motif)):
@@ -97,7 +97,19 @@ class Grammar:
 
 @dataclass(frozen=True)
 class SyntheticSequence:
-    """A sequence and all sites in it; `kind` is `grammar`, `broken` or `none`."""
+    """A sequence and all sites in it.
+
+    Parameters
+    ----------
+    name
+        Unique.
+    letters
+        Of the forward strand.
+    kind
+        `grammar`, `broken` (its motifs elsewhere or turned) or `none`.
+    sites
+        In the order of their starts.
+    """
 
     name: str
     letters: str
@@ -117,6 +129,17 @@ def grammar_sequences(
 
     Of the others half hold the same motifs elsewhere or turned (where there are several motifs), half none at all.
     No motif occurs by chance: such letters are drawn again.
+
+    Parameters
+    ----------
+    grammar
+        What every second one has.
+    count
+        Sequences.
+    length
+        Letters of each.
+    seed
+        Same seed, same sequences.
 
     Raises
     ------
@@ -144,7 +167,16 @@ def grammar_sequences(
 def make_motifs(
     output: str | Path, *, grammar: str = GRAMMAR, count: int = 1000, length: int = 100, seed: int = 0
 ) -> Path:
-    """Write a folder of sequences, labels and sites; the same settings give the same bytes.
+    """Write a folder of sequences, labels and sites, and return it; the same settings give the same bytes.
+
+    Parameters
+    ----------
+    output
+        The folder.
+    grammar
+        As `Grammar.parse` takes it.
+    count, length, seed
+        As of `grammar_sequences`.
 
     Raises
     ------

@@ -15,7 +15,19 @@ from bioconv.errors import OptionError
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or a pooling, along one axis."""
+    """A convolution or a pooling, along one axis.
+
+    Parameters
+    ----------
+    kernel
+        Taps.
+    stride
+        Inputs from one output to the next.
+    dilation
+        Inputs from one tap to the next.
+    padding
+        Inputs added on each side.
+    """
 
     kernel: int
     stride: int = 1
@@ -90,7 +102,7 @@ def round_up(size: int, multiple: int) -> int:
 
 
 def span(kernel: int, dilation: int = 1) -> int:
-    """Return the inputs from a kernel's first tap to its last, gaps included.
+    """Return the inputs from the first to the last of `kernel` taps, each `dilation` after the one before.
 
     Examples
     --------
@@ -143,6 +155,17 @@ def transposed_output_size(
 ) -> int:
     """Return how many outputs a transposed convolution has.
 
+    Parameters
+    ----------
+    size
+        Inputs.
+    kernel, stride, dilation
+        As of `output_size`.
+    padding
+        Outputs left out on each side.
+    output_padding
+        Outputs added at the end.
+
     Examples
     --------
     >>> transposed_output_size(8, 2, stride=2)
@@ -155,6 +178,15 @@ def padding_of(mode: str, kernel: int, *, dilation: int = 1) -> tuple[int, int]:
     """Return what `valid`, `same` or `full` adds before and after, at stride 1.
 
     An even kernel cannot be centred; `same` then adds the odd one after, as torch does.
+
+    Parameters
+    ----------
+    mode
+        `valid`, `same` or `full`.
+    kernel
+        Taps.
+    dilation
+        Inputs from one tap to the next.
 
     Raises
     ------

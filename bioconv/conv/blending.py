@@ -49,7 +49,7 @@ def window_starts(size: int, *, window: int, overlap: float) -> list[int]:
 
 
 def gaussian_weights(window: tuple[int, ...]) -> Floats:
-    """Return the weights of a window's pixels: highest, about 1, in the middle, nowhere below `LEAST`.
+    """Return the weights of a `window`'s pixels, float32 of that shape: about 1 in the middle, nowhere below `LEAST`.
 
     Examples
     --------

@@ -21,7 +21,7 @@ _BOUNDARIES = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge", "
 
 
 def identity(ndim: int = 2) -> Kernel:
-    """Return the kernel that changes nothing.
+    """Return the kernel that changes nothing, 3 pixels along each of `ndim` axes.
 
     Examples
     --------
@@ -38,6 +38,18 @@ def sobel(axis: int, *, ndim: int = 2) -> Kernel:
 
     Not divided by its weight, as is usual for edges: a slope of 1 per pixel gives 8 in 2-D.
 
+    Parameters
+    ----------
+    axis
+        That of the derivative, 0 to `ndim` - 1.
+    ndim
+        Axes of the kernel, 3 pixels along each.
+
+    Raises
+    ------
+    OptionError
+        If there is no such axis.
+
     Examples
     --------
     >>> sobel(1)
@@ -50,6 +62,16 @@ def sobel(axis: int, *, ndim: int = 2) -> Kernel:
 
 def prewitt(axis: int, *, ndim: int = 2) -> Kernel:
     """Return Prewitt's derivative along an axis, smoothed by (1, 1, 1) along the others: 6 for a slope of 1 in 2-D.
+
+    Parameters
+    ----------
+    axis, ndim
+        As of `sobel`.
+
+    Raises
+    ------
+    OptionError
+        If there is no such axis.
 
     Examples
     --------
@@ -64,6 +86,16 @@ def prewitt(axis: int, *, ndim: int = 2) -> Kernel:
 def scharr(axis: int, *, ndim: int = 2) -> Kernel:
     """Return Scharr's derivative along an axis, (3, 10, 3) along the others: more even in direction than Sobel's.
 
+    Parameters
+    ----------
+    axis, ndim
+        As of `sobel`.
+
+    Raises
+    ------
+    OptionError
+        If there is no such axis.
+
     Examples
     --------
     >>> scharr(0)
@@ -75,7 +107,7 @@ def scharr(axis: int, *, ndim: int = 2) -> Kernel:
 
 
 def laplacian(ndim: int = 2, *, diagonals: bool = False) -> Kernel:
-    """Return the sum of second derivatives.
+    """Return the sum of second derivatives, 3 pixels along each axis.
 
     Parameters
     ----------
@@ -98,7 +130,7 @@ def laplacian(ndim: int = 2, *, diagonals: bool = False) -> Kernel:
 
 
 def sharpen(ndim: int = 2, *, amount: float = 1.0) -> Kernel:
-    """Return the identity less `amount` times the Laplacian; its weights sum to 1.
+    """Return the identity of `ndim` axes less `amount` times the Laplacian; its weights sum to 1.
 
     Examples
     --------
@@ -112,7 +144,7 @@ def sharpen(ndim: int = 2, *, amount: float = 1.0) -> Kernel:
 
 
 def emboss() -> Kernel:
-    """Return the relief as lit from the upper left, added to the image; its weights sum to 1.
+    """Return the relief as lit from the upper left, added to the image: (3, 3), its weights sum to 1.
 
     Examples
     --------
@@ -125,7 +157,7 @@ def emboss() -> Kernel:
 
 
 def box(size: int, *, ndim: int = 2) -> Kernel:
-    """Return the mean over a square (cube) of `size` pixels, an odd number.
+    """Return the mean over `size` pixels, an odd number, along each of `ndim` axes.
 
     Raises
     ------
@@ -144,7 +176,16 @@ def box(size: int, *, ndim: int = 2) -> Kernel:
 
 
 def gaussian(sigma: float, *, ndim: int = 2, truncate: float = 4.0) -> Kernel:
-    """Return a Gaussian that sums to 1, cut off at `truncate` standard deviations (pixels).
+    """Return a Gaussian that sums to 1, as wide along each axis.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation, pixels.
+    ndim
+        Axes of the kernel.
+    truncate
+        Standard deviations after which it is cut off.
 
     Raises
     ------
@@ -166,6 +207,11 @@ def gaussian(sigma: float, *, ndim: int = 2, truncate: float = 4.0) -> Kernel:
 
 def laplacian_of_gaussian(sigma: float, *, ndim: int = 2, truncate: float = 4.0) -> Kernel:
     """Return the Laplacian of a Gaussian (Marr and Hildreth 1980, doi 10.1098/rspb.1980.0020), summing to 0.
+
+    Parameters
+    ----------
+    sigma, ndim, truncate
+        As of `gaussian`.
 
     Raises
     ------
@@ -213,7 +259,7 @@ def apply_filter(
     image
         (..., *spatial): the last axes, as many as the kernel's, are filtered; those before them are looped over.
     kernel
-        Odd sizes.
+        As many axes as are filtered, of odd sizes.
     boundary
         What lies outside, named as in scipy.ndimage: `reflect` (d c b a | a b c d), `mirror` (d c b | a b c d),
         `nearest` (a a a a | a b c d), `wrap` (a b c d | a b c d) or `constant`.

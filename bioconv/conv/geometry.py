@@ -149,7 +149,7 @@ def measured_geometry(network: nn.Module, *, ndim: int, channels: int, size: int
 
 
 def positive_copy(network: nn.Module) -> nn.Module:
-    """Return a copy in float64 with positive weights that sum to about 1, so that values stay near 1."""
+    """Return a copy of a `network` in float64 with positive weights that sum to about 1, so that values stay near 1."""
     twin = copy.deepcopy(network).double().eval()
     for module in twin.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.track_running_stats:

@@ -161,7 +161,7 @@ class MatrixScanner:
         return np.full((segments, len(self.lengths)), _NO_LOSS, dtype=np.int32)
 
     def oriented(self, motif: int) -> list[tuple[int, NDArray[np.int32]]]:
-        """Return (strand, losses) for each strand that is scanned."""
+        """Return (strand, losses (L, 4)) of a `motif`, by number, for each strand scanned: 0 forward, 1 reverse."""
         matrix = self._matrices[motif]
         both = [(0, matrix), (1, np.ascontiguousarray(matrix[::-1, ::-1]))]
         return [pair for pair in both if self._strands >> pair[0] & 1]

@@ -31,7 +31,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Cut:
-    """A tile along one axis: the pixels [start, stop) it reads and those [first, last) it is kept for."""
+    """A tile along one axis.
+
+    Parameters
+    ----------
+    start, stop
+        The pixels it reads, [start, stop).
+    first, last
+        Those it is kept for, [first, last).
+    """
 
     start: int
     stop: int
@@ -60,6 +68,11 @@ class Tile:
 
 def smallest_tile(geometry: Geometry) -> tuple[int, ...]:
     """Return the smallest tile of which something can be kept, per axis: the overlap and one stride.
+
+    Parameters
+    ----------
+    geometry
+        Of the network.
 
     Examples
     --------
@@ -220,7 +233,17 @@ def run_tiled(
 
 
 def read_padded(read: Read, window: Window, shape: tuple[int, ...]) -> Floats:
-    """Read a window that may go beyond the image's end, where its last pixels are repeated."""
+    """Return a window (C, *window) float32 that may go beyond the image's end, where its last pixels are repeated.
+
+    Parameters
+    ----------
+    read
+        Gives the pixels (C, *window) of a window inside the image.
+    window
+        One slice per spatial axis.
+    shape
+        The image's size along these axes.
+    """
     clipped = tuple(slice(part.start, min(part.stop, size)) for part, size in zip(window, shape, strict=True))
     pixels = np.asarray(read(clipped), np.float32)
     beyond = [(0, part.stop - clip.stop) for part, clip in zip(window, clipped, strict=True)]
@@ -230,7 +253,13 @@ def read_padded(read: Read, window: Window, shape: tuple[int, ...]) -> Floats:
 
 
 def applied(function: Callable[[Floats], NDArray[Any]], pixels: Floats) -> NDArray[Any]:
-    """Return what a network makes of (C, *window), which must have the window's size."""
+    """Return what a `function`, such as a network, makes of `pixels` (C, *window).
+
+    Raises
+    ------
+    ModelError
+        If it is not (K, *window), a value for every pixel.
+    """
     result = function(pixels)
     if result.ndim != pixels.ndim or result.shape[1:] != pixels.shape[1:]:
         message = (
@@ -297,6 +326,6 @@ def tile_for_memory(
 
 
 def row_bands(tiles: list[Tile]) -> Iterator[list[Tile]]:
-    """Group tiles in row-major order by their rows (first axis): what a writer of strips waits for."""
+    """Yield tiles, given in row-major order, by their rows (first axis): what a writer of strips waits for."""
     for _, band in itertools.groupby(tiles, key=lambda tile: tile.keep[0].start):
         yield list(band)

@@ -73,6 +73,8 @@ def reliability_table(
     ------
     InputError
         If the lengths differ, a probability is not between 0 and 1, or a label is not 0 or 1.
+    OptionError
+        If `bins` is below 1, `by` is neither, or `level` is not between 0 and 1.
 
     Examples
     --------
@@ -100,8 +102,22 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean over the samples of their bin's |share of positives - mean probability|.
 
-    It depends on the bins and is biased upwards on few samples. Parameters and errors as in
-    `reliability_table`; for several classes give the highest probability, and as label whether it was right.
+    It depends on the bins and is biased upwards on few samples. For several classes give the highest probability, and
+    as label whether it was right.
+
+    Parameters
+    ----------
+    predicted
+        (n,) probabilities.
+    labels
+        (n,) 0 or 1.
+    bins, by
+        As in `reliability_table`.
+
+    Raises
+    ------
+    InputError, OptionError
+        As `reliability_table`.
 
     References
     ----------
@@ -134,7 +150,14 @@ def _binned(
 
 
 def brier(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return the mean squared difference between probability and label, (n,) both.
+    """Return the mean squared difference between probability and label.
+
+    Parameters
+    ----------
+    predicted
+        (n,) probabilities.
+    labels
+        (n,) 0 or 1.
 
     Raises
     ------
@@ -172,6 +195,8 @@ def calibration_slope_intercept(
     InputError
         As `reliability_table`; if a class is missing, all probabilities are equal, or a threshold separates
         the classes (the slope is then infinite).
+    OptionError
+        If `level` is not between 0 and 1.
 
     References
     ----------

@@ -47,25 +47,69 @@ def confusion_matrix(predicted: ArrayLike, labels: ArrayLike, *, classes: int | 
 
 
 def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return the share of samples whose class is right. Parameters and errors as in `confusion_matrix`."""
+    """Return the share of samples whose class is right.
+
+    Parameters
+    ----------
+    predicted, labels
+        (n,) classes, whole numbers from 0.
+
+    Raises
+    ------
+    InputError
+        As `confusion_matrix`.
+    """
     found, truth = class_indices(predicted, labels)
     return float((found == truth).mean())
 
 
 def precision(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return the share of predicted positives that are positive; both (n,) 0 or 1."""
+    """Return the share of predicted positives that are positive; 0 where there are none.
+
+    Parameters
+    ----------
+    predicted, labels
+        (n,) 0 or 1.
+
+    Raises
+    ------
+    InputError
+        As `confusion_matrix`; if a class is neither 0 nor 1.
+    """
     _, false_positive, _, true_positive = _binary_counts(predicted, labels)
     return _ratio(true_positive, true_positive + false_positive)
 
 
 def recall(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return the sensitivity: the share of positives that are predicted to be; both (n,) 0 or 1."""
+    """Return the sensitivity: the share of positives that are predicted to be; 0 where there are none.
+
+    Parameters
+    ----------
+    predicted, labels
+        (n,) 0 or 1.
+
+    Raises
+    ------
+    InputError
+        As `precision`.
+    """
     _, _, false_negative, true_positive = _binary_counts(predicted, labels)
     return _ratio(true_positive, true_positive + false_negative)
 
 
 def specificity(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return the share of negatives that are predicted to be; both (n,) 0 or 1."""
+    """Return the share of negatives that are predicted to be; 0 where there are none.
+
+    Parameters
+    ----------
+    predicted, labels
+        (n,) 0 or 1.
+
+    Raises
+    ------
+    InputError
+        As `precision`.
+    """
     true_negative, false_positive, _, _ = _binary_counts(predicted, labels)
     return _ratio(true_negative, true_negative + false_positive)
 
@@ -97,7 +141,15 @@ def f1(predicted: ArrayLike, labels: ArrayLike, *, average: Literal["binary", "m
 def matthews(predicted: ArrayLike, labels: ArrayLike) -> float:
     """Return Matthews' correlation of predicted and true classes, two or more; 0 if either is constant.
 
-    Parameters and errors as in `confusion_matrix`.
+    Parameters
+    ----------
+    predicted, labels
+        (n,) classes, whole numbers from 0.
+
+    Raises
+    ------
+    InputError
+        As `confusion_matrix`.
 
     References
     ----------

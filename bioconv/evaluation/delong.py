@@ -40,6 +40,8 @@ def delong_interval(scores: ArrayLike, labels: ArrayLike, *, level: float = 0.95
     ------
     InputError
         As `bioconv.evaluation.ranking.auroc`.
+    OptionError
+        If `level` is not between 0 and 1.
 
     Examples
     --------
@@ -85,6 +87,8 @@ def delong_test(a: ArrayLike, b: ArrayLike, labels: ArrayLike, *, level: float =
     ------
     InputError
         As `bioconv.evaluation.ranking.auroc`, or if a class has one sample only.
+    OptionError
+        If `level` is not between 0 and 1.
     """
     placed = [_placements(*ranked(scores, labels)) for scores in (a, b)]
     if len(placed[0][0]) != len(placed[1][0]) or min(map(len, placed[0])) < 2:

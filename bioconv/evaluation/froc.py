@@ -21,7 +21,17 @@ RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 @dataclass(frozen=True, eq=False)
 class Marks:
-    """Places that a detector marked: image (m,) int64 from 0, x, y (m,) and score (m,) float64."""
+    """Places that a detector marked.
+
+    Parameters
+    ----------
+    image
+        (m,) int64 from 0.
+    x, y
+        (m,) float64, in the coordinates of the lesions.
+    score
+        (m,) float64, higher where it is surer.
+    """
 
     image: Ints
     x: Floats
@@ -119,6 +129,13 @@ class Detections:
     def at_threshold(self, threshold: float, times: Ints | None = None) -> tuple[float, float]:
         """Return the share of lesions found and the false positives per image with marks from a score on.
 
+        Parameters
+        ----------
+        threshold
+            Lowest score of a mark that counts.
+        times
+            (images,) int64, how often each image counts; None: once.
+
         Raises
         ------
         InputError
@@ -137,6 +154,11 @@ class Detections:
 
         A tie counts one half, and no mark is lower than any (JAFROC: Chakraborty & Berbaum, Med Phys 31:2313-2330
         (2004), doi 10.1118/1.1769352). False marks in images with lesions do not count.
+
+        Parameters
+        ----------
+        times
+            As in `at_threshold`.
 
         Raises
         ------
@@ -159,7 +181,17 @@ class Detections:
 
 @dataclass(frozen=True, eq=False)
 class FrocCurve:
-    """False positives per image and sensitivity at each threshold, highest first: (t,) float64 each."""
+    """False positives and sensitivity at each threshold, highest first.
+
+    Parameters
+    ----------
+    false_positives
+        (t,) float64, per image.
+    sensitivity
+        (t,) float64, share of the lesions that were found.
+    thresholds
+        (t,) float64; the first is infinity, where nothing is marked.
+    """
 
     false_positives: Floats
     sensitivity: Floats
@@ -167,7 +199,7 @@ class FrocCurve:
 
 
 def match_marks(marks: Marks, lesions: Lesions, images: int) -> Detections:
-    """Say which lesions the marks find.
+    """Return which lesions the marks find.
 
     A mark within a lesion finds it; within several, it finds the one whose centre is nearest. A lesion counts once,
     with its highest mark; further marks on it are no false positives. A mark within no lesion is one.
@@ -199,7 +231,7 @@ def match_marks(marks: Marks, lesions: Lesions, images: int) -> Detections:
 
 
 def froc_curve(detections: Detections) -> FrocCurve:
-    """Return the curve with one point per distinct score, from nothing marked on.
+    """Return the curve of `detections`, with one point per distinct score, from nothing marked on.
 
     Raises
     ------

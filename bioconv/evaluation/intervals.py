@@ -11,7 +11,17 @@ from bioconv.errors import InputError, OptionError
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate, its confidence interval and its standard error."""
+    """An estimate, its confidence interval and its standard error.
+
+    Parameters
+    ----------
+    value
+        The estimate.
+    low, high
+        Ends of the confidence interval.
+    error
+        Standard error.
+    """
 
     value: float
     low: float
@@ -21,7 +31,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of two estimates, its confidence interval, and the two-sided p-value of no difference."""
+    """A difference of two estimates and how sure it is.
+
+    Parameters
+    ----------
+    value
+        The first estimate less the second.
+    low, high
+        Ends of the confidence interval.
+    p
+        Two-sided p-value of no difference.
+    """
 
     value: float
     low: float
@@ -62,6 +82,8 @@ def wilson_interval(successes: float, trials: float, *, level: float = 0.95) -> 
     ------
     InputError
         If `successes` is not between 0 and `trials`.
+    OptionError
+        If `level` is not between 0 and 1.
 
     References
     ----------

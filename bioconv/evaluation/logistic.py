@@ -21,7 +21,7 @@ class Logistic(NamedTuple):
     intercept: float
 
     def probabilities(self, scores: ArrayLike) -> Floats:
-        """Return the probability of each score."""
+        """Return the probability of each of the `scores`, float64 of their shape."""
         return sigmoid(self.slope * np.asarray(scores, dtype=np.float64) + self.intercept)
 
 
@@ -32,7 +32,7 @@ def sigmoid(x: Floats) -> Floats:
 
 
 def fit_logistic(scores: ArrayLike, labels: ArrayLike, *, smoothed: bool = False) -> Logistic:
-    """Fit the probability of a score by maximum likelihood (Platt scaling).
+    """Return the probability of a score, fitted by maximum likelihood (Platt scaling).
 
     Parameters
     ----------

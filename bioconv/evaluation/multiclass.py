@@ -35,7 +35,18 @@ def one_vs_rest_auroc(scores: ArrayLike, labels: ArrayLike) -> Floats:
 
 
 def macro_auroc(scores: ArrayLike, labels: ArrayLike) -> float:
-    """Return the plain mean over the classes of `one_vs_rest_auroc`; parameters and errors as there."""
+    """Return the plain mean over the classes of `one_vs_rest_auroc`.
+
+    Parameters
+    ----------
+    scores, labels
+        (n, C) and (n,), as there.
+
+    Raises
+    ------
+    InputError
+        As `one_vs_rest_auroc`.
+    """
     return float(one_vs_rest_auroc(scores, labels).mean())
 
 

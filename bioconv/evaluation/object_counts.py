@@ -33,6 +33,11 @@ class ObjectCounts:
         int64 of one shape: matched pairs, predicted objects without a partner, true objects without one.
     iou_sum
         float64 of the same shape: the matched pairs' IoUs added up.
+
+    Raises
+    ------
+    OptionError
+        By its methods, if `empties` is none of `EMPTIES`.
     """
 
     tp: Ints
@@ -47,32 +52,41 @@ class ObjectCounts:
         )
 
     def chosen(self, images: ArrayLike) -> ObjectCounts:
-        """Return the counts of some entries of the first axis, which may come several times."""
+        """Return the counts of some `images`, entries of the first axis by index (n,), which may come several times."""
         chosen = np.asarray(images)
         return ObjectCounts(self.tp[chosen], self.fp[chosen], self.fn[chosen], self.iou_sum[chosen])
 
     def average_precision(self, *, empties: str = "perfect") -> Floats:
-        """Return tp / (tp + fp + fn)."""
+        """Return tp / (tp + fp + fn), float64 of their shape.
+
+        Parameters
+        ----------
+        empties
+            What it is where all three are 0: `perfect` 1, `zero` 0, `skip` nan.
+        """
         return self._share(self.tp, self.tp + self.fp + self.fn, empties)
 
     def precision(self, *, empties: str = "perfect") -> Floats:
-        """Return tp / (tp + fp): the share of predicted objects that are true."""
+        """Return tp / (tp + fp), the share of predicted objects that are true; `empties` as in `average_precision`."""
         return self._share(self.tp, self.tp + self.fp, empties)
 
     def recall(self, *, empties: str = "perfect") -> Floats:
-        """Return tp / (tp + fn): the share of true objects that were found."""
+        """Return tp / (tp + fn), the share of true objects that were found; `empties` as in `average_precision`."""
         return self._share(self.tp, self.tp + self.fn, empties)
 
     def f1(self, *, empties: str = "perfect") -> Floats:
-        """Return 2 tp / (2 tp + fp + fn), which panoptic quality calls recognition quality."""
+        """Return 2 tp / (2 tp + fp + fn), panoptic quality's recognition quality.
+
+        `empties` as in `average_precision`.
+        """
         return self._share(2 * self.tp, 2 * self.tp + self.fp + self.fn, empties)
 
     def matched_iou(self, *, empties: str = "perfect") -> Floats:
-        """Return the mean IoU of the matched pairs, which panoptic quality calls segmentation quality."""
+        """Return the matched pairs' mean IoU, the segmentation quality; `empties` as in `average_precision`."""
         return self._share(self.iou_sum, self.tp, empties)
 
     def panoptic_quality(self, *, empties: str = "perfect") -> Floats:
-        """Return the matched pairs' IoUs, added, over tp + fp / 2 + fn / 2."""
+        """Return the matched pairs' IoUs, added, over tp + fp / 2 + fn / 2; `empties` as in `average_precision`."""
         return self._share(2 * self.iou_sum, 2 * self.tp + self.fp + self.fn, empties)
 
     def _share(self, part: NDArray[Any], whole: NDArray[Any], empties: str) -> Floats:
@@ -87,7 +101,22 @@ class ObjectCounts:
 def average_precision(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, empties: str = "perfect") -> Floats:
     """Return tp / (tp + fp + fn), element by element: the average precision of the nuclei challenges.
 
-    Where all three are 0 the result is what `empties` says: `perfect` 1, `zero` 0, `skip` nan.
+    Parameters
+    ----------
+    tp, fp, fn
+        Whole numbers of one shape: matched pairs, predicted objects without a partner, true objects without one.
+    empties
+        What it is where all three are 0: `perfect` 1, `zero` 0, `skip` nan.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of the same shape.
+
+    Raises
+    ------
+    OptionError
+        If `empties` is none of these.
 
     References
     ----------

@@ -156,7 +156,20 @@ def aggregated_jaccard(predicted: ArrayLike, truth: ArrayLike, *, empties: str =
 
     Each true object takes the predicted one of the largest IoU, even if another has it too. The index is the
     pixels common to them over those in either, and predicted objects that nobody took count below the line.
-    Parameters and errors as in `match_objects`; without any object it is what `empties` says.
+
+    Parameters
+    ----------
+    predicted, truth
+        Label images as in `match_objects`.
+    empties
+        What it is without any object: `perfect` 1, `zero` 0, `skip` nan.
+
+    Raises
+    ------
+    InputError
+        As `match_objects`.
+    OptionError
+        If `empties` is none of these.
 
     References
     ----------
@@ -209,6 +222,11 @@ def ap_table(pairs: Iterable[tuple[ArrayLike, ArrayLike]], *, thresholds: Sequen
         Of (predicted, truth) as in `match_objects`; read one at a time.
     thresholds
         IoUs, 0.5 to 0.95 in steps of 0.05 by default.
+
+    Raises
+    ------
+    InputError, OptionError
+        As `match_objects`.
 
     Examples
     --------

@@ -72,7 +72,15 @@ def dice(predicted: ArrayLike, truth: ArrayLike) -> float:
 def iou(predicted: ArrayLike, truth: ArrayLike) -> float:
     """Return |A and B| / |A or B| of two binary masks, Jaccard's index; 1.0 if both are empty.
 
-    Parameters and errors as in `dice`.
+    Parameters
+    ----------
+    predicted, truth
+        Arrays of one shape, any number of axes; what is not 0 is foreground.
+
+    Raises
+    ------
+    InputError
+        As `dice`.
 
     References
     ----------

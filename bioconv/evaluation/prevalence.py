@@ -61,6 +61,8 @@ def predictive_intervals(point: OperatingPoint, prevalence: float, *, level: flo
     ------
     OptionError
         If `prevalence` or `level` is not between 0 and 1.
+    InputError
+        If a class has no sample.
 
     References
     ----------

@@ -12,7 +12,15 @@ from bioconv.evaluation.inputs import Flags, Floats, ranked
 
 @dataclass(frozen=True, eq=False)
 class RocCurve:
-    """Rates at each threshold, highest first: (t,) float64 each; it starts at infinity, where nothing is positive."""
+    """Rates at each threshold, highest first.
+
+    Parameters
+    ----------
+    false_positive_rate, true_positive_rate
+        (t,) float64, 0 to 1.
+    thresholds
+        (t,) float64; the first is infinity, where nothing is positive.
+    """
 
     false_positive_rate: Floats
     true_positive_rate: Floats
@@ -21,7 +29,17 @@ class RocCurve:
 
 @dataclass(frozen=True, eq=False)
 class PrecisionRecallCurve:
-    """Precision and recall at each threshold, highest first: (t,) float64 each; recall ends at 1."""
+    """Precision and recall at each threshold, highest first.
+
+    Parameters
+    ----------
+    precision
+        (t,) float64, 0 to 1.
+    recall
+        (t,) float64; it ends at 1.
+    thresholds
+        (t,) float64, the distinct scores.
+    """
 
     precision: Floats
     recall: Floats
@@ -78,7 +96,19 @@ def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
 def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
     """Return the ROC curve, with one point per distinct score and none left out.
 
-    Parameters and errors as in `auroc`. A sample is positive where its score is not below the threshold.
+    A sample is positive where its score is not below the threshold.
+
+    Parameters
+    ----------
+    scores
+        (n,) any numbers, higher for positives.
+    labels
+        (n,) 0 or 1, both present.
+
+    Raises
+    ------
+    InputError
+        As `auroc`.
     """
     values, positive = ranked(scores, labels)
     thresholds, true, false = _counts_above(values, positive)
@@ -92,7 +122,19 @@ def roc_curve(scores: ArrayLike, labels: ArrayLike) -> RocCurve:
 def precision_recall_curve(scores: ArrayLike, labels: ArrayLike) -> PrecisionRecallCurve:
     """Return precision and recall, with one point per distinct score and no artificial end.
 
-    Parameters and errors as in `auroc`. A sample is positive where its score is not below the threshold.
+    A sample is positive where its score is not below the threshold.
+
+    Parameters
+    ----------
+    scores
+        (n,) any numbers, higher for positives.
+    labels
+        (n,) 0 or 1, both present.
+
+    Raises
+    ------
+    InputError
+        As `auroc`.
     """
     values, positive = ranked(scores, labels)
     thresholds, true, false = _counts_above(values, positive)
@@ -104,7 +146,19 @@ def auprc(scores: ArrayLike, labels: ArrayLike) -> float:
 
     This is the sum of precision times gain in recall over falling thresholds, without interpolation, which
     would be too optimistic (Davis & Goadrich 2006, doi 10.1145/1143844.1143874). Chance level is the
-    share of positives. Parameters and errors as in `auroc`.
+    share of positives.
+
+    Parameters
+    ----------
+    scores
+        (n,) any numbers, higher for positives.
+    labels
+        (n,) 0 or 1, both present.
+
+    Raises
+    ------
+    InputError
+        As `auroc`.
 
     Examples
     --------

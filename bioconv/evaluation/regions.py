@@ -108,7 +108,17 @@ def information_score(predicted: ArrayLike, truth: ArrayLike, *, background: boo
     """Return the information score of ISBI 2012, V_Info: mutual information over either's entropy.
 
     Precision is the share of the prediction's entropy that the truth explains, recall the reverse; a partition of
-    one part has no entropy, and its share is 1. Parameters, errors and source as in `rand_score`.
+    one part has no entropy, and its share is 1. The source is that of `rand_score`.
+
+    Parameters
+    ----------
+    predicted, truth, background
+        As in `rand_score`.
+
+    Raises
+    ------
+    InputError
+        As `rand_score`.
 
     Examples
     --------
@@ -125,7 +135,15 @@ def information_score(predicted: ArrayLike, truth: ArrayLike, *, background: boo
 def variation_of_information(predicted: ArrayLike, truth: ArrayLike, *, background: bool = False) -> Information:
     """Return the variation of information of two partitions, in bits, as cuts and merges.
 
-    Parameters and errors as in `rand_score`.
+    Parameters
+    ----------
+    predicted, truth, background
+        As in `rand_score`.
+
+    Raises
+    ------
+    InputError
+        As `rand_score`.
 
     References
     ----------

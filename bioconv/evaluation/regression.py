@@ -34,19 +34,49 @@ def pearson(predicted: ArrayLike, observed: ArrayLike) -> float:
 def spearman(predicted: ArrayLike, observed: ArrayLike) -> float:
     """Return Spearman's correlation: Pearson's of the ranks, equal numbers sharing their mean rank.
 
-    Parameters and errors as in `pearson`.
+    Parameters
+    ----------
+    predicted, observed
+        (n,) finite numbers, n at least 2.
+
+    Raises
+    ------
+    InputError
+        As `pearson`.
     """
     return _correlation(*(average_ranks(values) for values in numbers(predicted, observed, least=2)))
 
 
 def mse(predicted: ArrayLike, observed: ArrayLike) -> float:
-    """Return the mean squared error; parameters as in `pearson`."""
+    """Return the mean squared error.
+
+    Parameters
+    ----------
+    predicted, observed
+        (n,) finite numbers, n at least 1.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ or a number is not finite.
+    """
     found, truth = numbers(predicted, observed)
     return float(np.mean((found - truth) ** 2))
 
 
 def mae(predicted: ArrayLike, observed: ArrayLike) -> float:
-    """Return the mean absolute error; parameters as in `pearson`."""
+    """Return the mean absolute error.
+
+    Parameters
+    ----------
+    predicted, observed
+        (n,) finite numbers, n at least 1.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ or a number is not finite.
+    """
     found, truth = numbers(predicted, observed)
     return float(np.mean(np.abs(found - truth)))
 
@@ -55,7 +85,16 @@ def r2(predicted: ArrayLike, observed: ArrayLike) -> float:
     """Return the coefficient of determination: 1 - squared errors / squared deviations from the observed mean.
 
     It is negative where the mean would have been the better prediction, and not the square of a correlation.
-    Parameters and errors as in `pearson`; only the observed numbers must differ.
+
+    Parameters
+    ----------
+    predicted, observed
+        (n,) finite numbers, n at least 2.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, a number is not finite, or the observed ones are all equal.
     """
     found, truth = numbers(predicted, observed, least=2)
     spread = float(np.sum((truth - truth.mean()) ** 2))

@@ -59,6 +59,8 @@ def bootstrap(
     ------
     InputError
         If the lengths differ, there is one group only, or the metric refuses most resamples.
+    OptionError
+        If `count` is below 2, `seed` is negative, or `level` is not between 0 and 1.
 
     Examples
     --------
@@ -84,8 +86,22 @@ def paired_bootstrap(
 ) -> Difference:
     """Return the metric of `a` less that of `b`, both taken of the same resamples.
 
-    Parameters and errors as in `bootstrap`. The p-value is twice the smaller share of resampled differences
+    The p-value is twice the smaller share of resampled differences
     on either side of 0, ties included, counted with one more on each side; it is never below 2 / (count + 1).
+
+    Parameters
+    ----------
+    metric
+        As in `bootstrap`.
+    a, b
+        (n,) predictions of two models of the same samples.
+    labels, count, level, seed, groups
+        As in `bootstrap`.
+
+    Raises
+    ------
+    InputError, OptionError
+        As `bootstrap`; if the predictions' shapes differ.
     """
     both = [np.asarray(scores) for scores in (a, b)]
     if both[0].shape != both[1].shape:

@@ -22,8 +22,25 @@ from bioconv.evaluation.ranking import roc_curve
 class OperatingPoint:
     """What a threshold does: counts, proportions with Wilson's interval, F1 and Matthews' correlation.
 
-    `precision` is also called positive predictive value; it and `negative_predictive_value` hold for the share
-    of positives among these samples. So does `recall_rate`, the share of all samples that are called positive.
+    Parameters
+    ----------
+    threshold
+        Samples are called positive from it on.
+    true_positives, false_positives, true_negatives, false_negatives
+        Samples.
+    sensitivity, specificity
+        Shares of the positives and of the negatives that are called what they are.
+    precision, negative_predictive_value
+        Shares of what is called positive (negative) that is so; they hold for the share of positives among these
+        samples. The first is also called positive predictive value.
+    accuracy
+        Share of the samples that are called what they are.
+    recall_rate
+        Share of the samples that are called positive; it too holds for the share of positives among these.
+    f1
+        Harmonic mean of precision and sensitivity.
+    matthews
+        Matthews' correlation, -1 to 1.
     """
 
     threshold: float
@@ -45,7 +62,16 @@ class OperatingPoint:
 class ChosenThreshold:
     """A threshold, the rule it was chosen by, and what it does on the validation samples it was chosen on.
 
-    Sensitivity and specificity are those of the validation samples and so look better than they are.
+    Parameters
+    ----------
+    value
+        The threshold: positive is what scores as high or higher.
+    rule
+        What was asked for, in words.
+    sensitivity, specificity
+        Shares on these samples, and so better than they will be on others.
+    positives, negatives
+        How many of these samples are.
     """
 
     value: float
@@ -59,7 +85,7 @@ class ChosenThreshold:
 def choose_threshold(
     scores: ArrayLike, labels: ArrayLike, *, sensitivity: float | None = None, specificity: float | None = None
 ) -> ChosenThreshold:
-    """Choose a threshold on validation data: with at least that sensitivity or specificity, else Youden's.
+    """Return a threshold chosen on validation data: with at least that sensitivity or specificity, else Youden's.
 
     Parameters
     ----------
@@ -106,7 +132,15 @@ def choose_threshold(
 def youden_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
     """Return the threshold with the largest sensitivity + specificity; of equal ones the highest.
 
-    Parameters and errors as in `bioconv.evaluation.ranking.auroc`; use validation data.
+    Parameters
+    ----------
+    scores, labels
+        (n,) each, of validation samples, as in `bioconv.evaluation.ranking.auroc`.
+
+    Raises
+    ------
+    InputError
+        As `bioconv.evaluation.ranking.auroc`.
 
     References
     ----------
@@ -124,6 +158,13 @@ def youden_threshold(scores: ArrayLike, labels: ArrayLike) -> float:
 
 def threshold_at_sensitivity(scores: ArrayLike, labels: ArrayLike, sensitivity: float) -> float:
     """Return the highest threshold with at least that sensitivity; use validation data.
+
+    Parameters
+    ----------
+    scores, labels
+        (n,) each, of validation samples, as in `bioconv.evaluation.ranking.auroc`.
+    sensitivity
+        Above 0, at most 1.
 
     Raises
     ------
@@ -143,6 +184,13 @@ def threshold_at_specificity(scores: ArrayLike, labels: ArrayLike, specificity: 
     """Return the lowest of the scores that as threshold has at least that specificity; use validation data.
 
     It is infinite, and nothing is positive, where no score does: a negative scores highest.
+
+    Parameters
+    ----------
+    scores, labels
+        (n,) each, of validation samples, as in `bioconv.evaluation.ranking.auroc`.
+    specificity
+        Above 0, at most 1.
 
     Raises
     ------
@@ -175,6 +223,8 @@ def operating_point(scores: ArrayLike, labels: ArrayLike, threshold: float, *, l
     ------
     InputError
         As `bioconv.evaluation.ranking.auroc`.
+    OptionError
+        If the threshold is nan, or `level` is not between 0 and 1.
 
     Examples
     --------

@@ -111,7 +111,7 @@ class ImageSource:
         self._lock = threading.RLock()
 
     def read(self, window: Window | None = None) -> Pixels:
-        """Return the pixels of a window, one slice per axis; of the whole image without one.
+        """Return the pixels of a window, one slice per axis, with all axes kept; of the whole image without one.
 
         Raises
         ------
@@ -163,13 +163,15 @@ def image_from_array(
     Parameters
     ----------
     pixels
-        Any real dtype; floats become float32, bool becomes uint8.
+        One axis per letter of `axes`; any real dtype: floats become float32, bool becomes uint8.
     axes
         One letter per axis of the array: T, C, Z, Y, X in any order; S for red, green, blue (and transparency).
     channels
         One name per channel.
     spacing
         One number per spatial axis, (Z,) Y, X, in `unit` ("um" or "mm").
+    unit
+        Of `spacing`; empty without it.
 
     Raises
     ------
@@ -204,7 +206,7 @@ def image_from_array(
 
 
 def check_info(info: ImageInfo) -> None:
-    """Check that the parts of a description fit together.
+    """Check that the parts of a description (`info`) fit together.
 
     Raises
     ------

@@ -19,7 +19,15 @@ Mask = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class MaskPair:
-    """A predicted and a true mask of one name; None where there is no file, several where the name is not clear."""
+    """A predicted and a true mask of one name.
+
+    Parameters
+    ----------
+    name
+        The files' name without suffix.
+    predicted, truth
+        The file; none where there is none, several where the name is not clear.
+    """
 
     name: str
     predicted: tuple[Path, ...]
@@ -44,9 +52,14 @@ class MaskPair:
 
 
 def pair_masks(predicted: str | Path, truth: str | Path) -> list[MaskPair]:
-    """Pair the masks of two folders by file name without suffix, sorted by name.
+    """Return the masks of two folders in pairs, by file name without suffix, sorted by name.
 
     Hidden files and files of other kinds are left alone.
+
+    Parameters
+    ----------
+    predicted, truth
+        The folders.
 
     Raises
     ------
@@ -68,16 +81,23 @@ def pair_masks(predicted: str | Path, truth: str | Path) -> list[MaskPair]:
 
 
 def read_mask(path: str | Path) -> Mask:
-    """Read a mask: (Y, X), or (pages, Y, X) of several pages or planes; whole numbers.
+    """Return a mask: (Y, X), or (pages, Y, X) of several pages or planes; whole numbers.
 
     Palette images give the palette's indices. Colour images are taken where the channels are equal
     (grey stored as colour); transparency is left out. Volumes have the axes that
     :func:`bioconv.images.reader.open_image` gives them.
 
+    Parameters
+    ----------
+    path
+        Any image but JPEG.
+
     Raises
     ------
     InputError
         If the file cannot be read, holds fractions, is in colour, or was packed with loss (JPEG).
+    MissingDependencyError
+        If a package that reads this file is not installed.
     """
     from bioconv.images.reader import open_source
 

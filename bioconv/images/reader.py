@@ -16,7 +16,7 @@ ImagePath = str | Path | Sequence[str | Path]
 
 
 def open_image(path: ImagePath, *, axes: str | None = None) -> ImageSource:
-    """Open an image; its pixels are read when asked for.
+    """Return an opened image; its pixels are read when asked for.
 
     The format is that of the first bytes, whatever the name. Pixels are as stored: integers stay integers of
     their width, real numbers become float32, transparency is left out, palettes become colours, and pictures
@@ -52,13 +52,37 @@ def open_image(path: ImagePath, *, axes: str | None = None) -> ImageSource:
 
 
 def read_image(path: ImagePath, *, axes: str | None = None) -> Image:
-    """Read a whole image into memory; see :func:`open_image`."""
+    """Return a whole image, read into memory.
+
+    Parameters
+    ----------
+    path, axes
+        As of :func:`open_image`.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As :func:`open_image`.
+    """
     with open_source(path, axes=axes) as source:
         return Image(source.info, source.read())
 
 
 def open_source(path: ImagePath, *, axes: str | None = None, indices: bool = False) -> ImageSource:
-    """Open an image, or with `indices` a label mask: palettes' numbers, pages of any meaning as planes."""
+    """Return an opened image or label mask.
+
+    Parameters
+    ----------
+    path, axes
+        As of :func:`open_image`.
+    indices
+        Of label masks: palettes' numbers are kept, and pages of any meaning are planes.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As :func:`open_image`.
+    """
     if axes is not None and (set(axes.upper()) - set(CANONICAL + "S") or not {"Y", "X"} <= set(axes.upper())):
         message = f"{path}: axes {axes}; expected letters of T, C, Z, Y, X (S for colour), with Y and X"
         raise InputError(message)

@@ -28,6 +28,13 @@ def mask_suffix(info: ImageInfo, *, max_label: int = 0) -> str:
     DICOM volumes get NIfTI, which keeps their affine; single DICOM pictures TIFF, which keeps their spacing,
     or PNG where they have none. OME-Zarr gets TIFF.
 
+    Parameters
+    ----------
+    info
+        The image.
+    max_label
+        The largest label.
+
     Examples
     --------
     >>> import numpy as np
@@ -47,7 +54,13 @@ def mask_suffix(info: ImageInfo, *, max_label: int = 0) -> str:
 
 
 def label_dtype(max_label: int) -> np.dtype[Any]:
-    """Return the smallest of uint8, uint16, uint32 that holds a label."""
+    """Return the smallest of uint8, uint16, uint32 that holds labels up to `max_label`.
+
+    Raises
+    ------
+    OutputError
+        If none does.
+    """
     for kind in (np.uint8, np.uint16, np.uint32):
         if 0 <= max_label <= np.iinfo(kind).max:
             return np.dtype(kind)
@@ -56,7 +69,19 @@ def label_dtype(max_label: int) -> np.dtype[Any]:
 
 
 class MaskWriter:
-    """Takes a mask in strips of rows, in order; made by :func:`open_mask_writer`."""
+    """Takes a mask in strips of rows, in order; made by :func:`open_mask_writer`.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    rows
+        What takes its rows.
+    shape
+        Of the whole mask.
+    dtype
+        Of its values.
+    """
 
     def __init__(self, path: str, rows: RowWriter, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._path, self._writer, self._dtype = path, rows, dtype
@@ -113,7 +138,7 @@ class MaskWriter:
 
 @contextmanager
 def open_mask_writer(path: str | Path, info: ImageInfo, max_label: int) -> Iterator[MaskWriter]:
-    """Open a mask to be written in strips; the file appears when the block ends well, whole or not at all.
+    """Yield a mask to be written in strips; the file appears when the block ends well, whole or not at all.
 
     Parameters
     ----------
@@ -148,7 +173,7 @@ def open_mask_writer(path: str | Path, info: ImageInfo, max_label: int) -> Itera
 
 
 def mask_axes(info: ImageInfo) -> tuple[str, tuple[int, ...]]:
-    """Return the axes and shape of an image's mask: its own without C."""
+    """Return the axes and shape of the mask of an image (`info`): its own without C."""
     axes = info.axes.replace("C", "")
     return axes, tuple(info.sizes[axis] for axis in axes)
 
@@ -162,6 +187,8 @@ def write_mask(path: str | Path, labels: NDArray[Any], info: ImageInfo) -> None:
         Its suffix says the format; see :func:`mask_suffix`.
     labels
         Whole numbers from 0, of the image's shape without C.
+    info
+        The image.
 
     Raises
     ------
@@ -178,7 +205,18 @@ def write_mask(path: str | Path, labels: NDArray[Any], info: ImageInfo) -> None:
 
 
 def write_map(path: str | Path, values: NDArray[Any], info: ImageInfo, *, channels: tuple[str, ...] = ()) -> None:
-    """Write probabilities or uncertainties: float32, (C, *shape of the mask), as TIFF, NIfTI or NPY.
+    """Write probabilities or uncertainties, as TIFF, NIfTI or NPY.
+
+    Parameters
+    ----------
+    path
+        Its suffix says the format; see :func:`map_suffix`.
+    values
+        (C, *shape of the mask); they are written as float32.
+    info
+        The image.
+    channels
+        Names of the maps; empty: none.
 
     Raises
     ------
@@ -198,12 +236,16 @@ def write_map(path: str | Path, values: NDArray[Any], info: ImageInfo, *, channe
 def open_map_writer(
     path: str | Path, info: ImageInfo, channels: int, *, names: tuple[str, ...] = ()
 ) -> Iterator[MaskWriter]:
-    """Open maps to be written in strips, one channel after another; as `open_mask_writer` otherwise.
+    """Yield maps to be written in strips, one channel after another; as `open_mask_writer` otherwise.
 
     Rows are counted through all channels and planes: row y of plane z of channel c is number (c * Z + z) * Y + y.
 
     Parameters
     ----------
+    path
+        Its suffix says the format; see :func:`map_suffix`.
+    info
+        The image.
     channels, names
         How many, and what they are called.
 
@@ -222,7 +264,7 @@ def open_map_writer(
 
 
 def map_suffix(info: ImageInfo) -> str:
-    """Return the suffix of a map's file: that of the mask, or ".tif" for pictures."""
+    """Return the suffix of the file of a map of an image (`info`): that of the mask, or ".tif" for pictures."""
     suffix = mask_suffix(info)
     return ".tif" if suffix == ".png" else suffix
 

@@ -30,6 +30,18 @@ Mask = NDArray[np.bool_]
 class Box:
     """A rectangle of pixels: rows `[top, bottom)`, columns `[left, right)`.
 
+    Parameters
+    ----------
+    top, bottom
+        Rows, from 0.
+    left, right
+        Columns, from 0.
+
+    Raises
+    ------
+    ValueError
+        If it holds no pixel, or begins below 0.
+
     Examples
     --------
     >>> box = Box(2, 5, 0, 4)
@@ -58,7 +70,7 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def holds(self, y: float, x: float) -> bool:
-        """Say whether the pixel in which a point lies is inside; a pixel's own index is its centre."""
+        """Return whether the pixel in which a point (`y`, `x`) lies is inside; a pixel's own index is its centre."""
         return self.top - 0.5 <= y < self.bottom - 0.5 and self.left - 0.5 <= x < self.right - 0.5
 
 

@@ -78,6 +78,8 @@ def classify(
         How scores are joined; None: mean of views, max of breasts.
     force
         Take raw data (For Processing) too.
+    device
+        `auto`, `cpu`, `cuda` or `cuda:N`; an opened model stays where it is.
 
     Returns
     -------

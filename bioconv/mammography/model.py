@@ -28,10 +28,14 @@ class ClassificationModel:
 
     Parameters
     ----------
+    name
+        What results call it.
     hash
         sha256 of its model file.
     network
         In evaluation mode: images (N, C, Y, X) to logits (N, outputs).
+    objective
+        Its heads, the first of which is the finding.
     preparation
         How files become images of one size and orientation.
     normalisation
@@ -94,7 +98,13 @@ class ClassificationModel:
         return np.asarray(found.float().cpu().numpy())
 
     def answers(self, logits: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return each head's probabilities (N, classes), the finding's as the network gives them: not calibrated."""
+        """Return each head's probabilities (N, classes), the finding's as the network gives them: not calibrated.
+
+        Parameters
+        ----------
+        logits
+            (N, outputs) float32, as `logits` gives them.
+        """
         return {name: own.numpy() for name, own in self.objective.probabilities(torch.from_numpy(logits)).items()}
 
 

@@ -41,6 +41,11 @@ class Preparation:
         Where the chest wall comes to lie: `left`, `right`, or `as-is` for no flip.
     background
         What becomes of pixels away from the breast: `zero`, so that letters and labels vanish, or `keep`.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
     """
 
     size: tuple[int, int] = (1024, 512)
@@ -69,7 +74,7 @@ class Preparation:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Preparation:
-        """Build it from such values.
+        """Return the preparation of such `values`.
 
         Raises
         ------
@@ -134,7 +139,13 @@ class Placement:
         return np.stack([rows, columns / x + self.box.left - 0.5], axis=-1)
 
     def place(self, plane: NDArray[Any]) -> Floats:
-        """Return a plane (Y, X) of the original grid on the prepared one, 0 around it."""
+        """Return a plane (Y, X) of the original grid on the prepared one, 0 around it.
+
+        Raises
+        ------
+        ValueError
+            If the plane has another shape than the original grid.
+        """
         if plane.shape != self.original:
             message = f"a plane of {plane.shape}; expected {self.original}, the original grid"
             raise ValueError(message)
@@ -144,12 +155,17 @@ class Placement:
         return placed
 
     def restore(self, plane: NDArray[Any]) -> Floats:
-        """Return a plane on the original grid, 0 outside the box.
+        """Return a plane on the original grid (Y, X), 0 outside the box.
 
         Parameters
         ----------
         plane
             (H, W) of the prepared grid, or coarser by the same share along each axis, such as a heat map.
+
+        Raises
+        ------
+        ValueError
+            If the plane has not two axes.
         """
         if plane.ndim != 2:
             message = f"a plane of shape {plane.shape}; expected (rows, columns)"

@@ -58,6 +58,11 @@ class View:
         Name of the file of which this one is a copy (the same SOPInstanceUID).
     warnings
         What a reader of the results should know.
+
+    Raises
+    ------
+    ValueError
+        If `laterality` or `chest_side` is none of those above.
     """
 
     path: Path
@@ -105,7 +110,13 @@ class View:
 
 @dataclass(frozen=True)
 class Given:
-    """What a table says of a file; empty where it says nothing, and the file's tags are asked."""
+    """What a table says of a file; empty where it says nothing, and the file's tags are asked.
+
+    Parameters
+    ----------
+    patient, study, laterality, view, modifiers, label, group
+        As of `View`.
+    """
 
     patient: str = ""
     study: str = ""
@@ -117,7 +128,7 @@ class Given:
 
 
 def read_view(path: Path, *, name: str = "", given: Given | None = None, force: bool = False) -> View:
-    """Read what a file says about itself; its pixels are not decoded.
+    """Return what a file says about itself; its pixels are not decoded.
 
     Parameters
     ----------
@@ -164,6 +175,11 @@ def read_view(path: Path, *, name: str = "", given: Given | None = None, force: 
 def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     """Read a mammogram's pixels for display: modality, VOI and presentation LUT applied, air dark.
 
+    Parameters
+    ----------
+    view
+        What `read_view` gave.
+
     Returns
     -------
     pixels : NDArray
@@ -175,6 +191,8 @@ def read_pixels(view: View) -> tuple[NDArray[np.float32], View]:
     ------
     InputError
         If they cannot be decoded or are a colour picture.
+    MissingDependencyError
+        If a package that decodes them is not installed.
     """
     image = read_image(view.path)
     pixels = image.pixels

@@ -31,6 +31,11 @@ class ClassifierConfig:
         `views`: what is found in the views of one breast is joined before the head; `none`: images stand alone.
     top
         Residual blocks between body and neck, each of which halves the map: for bodies trained on patches.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
     """
 
     channels_in: int = 1
@@ -64,6 +69,11 @@ class Classifier(nn.Module):
 
     A subclass sets `body` (convolutions, up to the last map before pooling) and `neck` (pooling and what follows, to
     one vector per image), and calls `finish`. To change the outputs, replace `head`, the linear layer that knows them.
+
+    Parameters
+    ----------
+    config
+        Hyper-parameters, of the subclass's `config_class`.
 
     Attributes
     ----------
@@ -120,7 +130,7 @@ class Classifier(nn.Module):
         return found if self.top is None else self.top(found)
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return the logits (N, outputs) of the last convolutional map (N, feature_channels, y, x)."""
+        """Return the logits (N, outputs) of `features`, the last convolutional map (N, feature_channels, y, x)."""
         vectors = self.neck(features)
         logits: Tensor = self.head(vectors if self.fusion is None else self.fusion(vectors))
         return logits
@@ -136,7 +146,7 @@ class Classifier(nn.Module):
         Parameters
         ----------
         kinds
-            As `ViewFusion.join` takes them.
+            (N, V) int64, as `ViewFusion.join` takes them.
 
         Raises
         ------
@@ -162,12 +172,19 @@ def pool_and_drop(dropout: float, pooling: str = "mean") -> nn.Sequential:
 
     The mean is that of Lin et al., arXiv 1312.4400; the maximum asks for the one place that shows most (Oquab et al.
     2015, doi 10.1109/CVPR.2015.7298668).
+
+    Parameters
+    ----------
+    dropout
+        Share of these numbers dropped in training.
+    pooling
+        `mean` or `max`.
     """
     return nn.Sequential(POOLINGS[pooling](1), nn.Flatten(), nn.Dropout(dropout))
 
 
 def start_rectified(*parts: nn.Module) -> None:
-    """Draw weights for rectifiers (He et al., doi 10.1109/ICCV.2015.123); biases begin at 0."""
+    """Draw the weights of `parts` for rectifiers (He et al., doi 10.1109/ICCV.2015.123); biases begin at 0."""
     for layer in _layers(parts):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         if layer.bias is not None:

@@ -43,7 +43,7 @@ class ModelFile:
     config
         Hyper-parameters, values that JSON can hold.
     tensors
-        Name to array: weights, and arrays of the calibration.
+        Name to array of any shape: weights, and arrays of the calibration.
     metadata
         Any of `METADATA`: what is needed to use the model rightly, and where it comes from.
     """
@@ -54,7 +54,7 @@ class ModelFile:
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def tensor(self, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float32]:
-        """Return a float32 tensor of the given shape (None: any length).
+        """Return the float32 tensor of a `name`, which has the given shape (None: any length).
 
         Raises
         ------
@@ -76,7 +76,7 @@ class ModelFile:
 
 
 def write_model(path: str | Path, model: ModelFile) -> None:
-    """Write a model, whole or not at all.
+    """Write a model to a file, whole or not at all.
 
     Raises
     ------
@@ -90,7 +90,13 @@ def write_model(path: str | Path, model: ModelFile) -> None:
 
 
 def to_bytes(model: ModelFile) -> bytes:
-    """Return the bytes of a model file."""
+    """Return the bytes of a model file.
+
+    Raises
+    ------
+    ModelError
+        If it holds what no reader would accept (a NaN, an unknown metadata key, a value JSON cannot hold).
+    """
     _check(model, "this model")
     facts = {
         "format": FORMAT,
@@ -108,7 +114,7 @@ def to_bytes(model: ModelFile) -> bytes:
 
 
 def read_model(path: str | Path) -> ModelFile:
-    """Read and validate a model file.
+    """Return a model file's content, validated.
 
     Raises
     ------

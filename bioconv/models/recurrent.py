@@ -55,6 +55,11 @@ class RecurrentConfig:
         Share dropped in training of what a layer gives to the next, and of what the head reads.
     truncate
         Letters after which gradients stop in training, while the state is carried on; 0: never.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
     """
 
     letters: int = 4
@@ -135,7 +140,10 @@ class RecurrentConfig:
 
 
 class RecurrentLayer(nn.Module):
-    """One layer: a cell from start to end, and with `bidirectional` another from end to start."""
+    """One layer by a network's `config`: a cell over `inputs` numbers a step, from start to end.
+
+    With `bidirectional` another from end to start.
+    """
 
     def __init__(self, config: RecurrentConfig, inputs: int) -> None:
         super().__init__()
@@ -153,6 +161,8 @@ class RecurrentLayer(nn.Module):
 
         Parameters
         ----------
+        values
+            (T, N, V), as the layer before gives them.
         reverse
             Index (T, N) that turns each sequence round, as of `reversal`; None: all are T long.
         chunk
@@ -164,13 +174,19 @@ class RecurrentLayer(nn.Module):
         return states
 
     def forward(self, values: Tensor, reverse: Tensor | None, chunk: int = 0) -> Tensor:
-        """Return the states (T, N, D) of all positions, both directions side by side; arguments as of `readings`."""
+        """Return the states (T, N, D) of all positions, both directions side by side.
+
+        Parameters
+        ----------
+        values, reverse, chunk
+            As of `readings`.
+        """
         states = self.readings(values, reverse, chunk)
         return torch.cat([*states[:1], *(turn_round(turned, reverse) for turned in states[1:])], dim=2)
 
 
 class Recurrent(nn.Module):
-    """Letters to vectors, motif detectors where wanted, recurrent layers, pooling, a linear head."""
+    """Letters to vectors, motif detectors where wanted, recurrent layers, pooling, a linear head, by a `config`."""
 
     config_class = RecurrentConfig
     head_names = ("head",)
@@ -220,7 +236,7 @@ class Recurrent(nn.Module):
         return self.classify(self.dropout(values) if self.filters else values, steps)
 
     def token_indices(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        """Return the tokens (N, L) int64 of codes; behind a sequence's end the unknown token."""
+        """Return the tokens (N, L) int64 of `codes` (N, L); from each of `lengths` (N,) on the unknown token."""
         config = self.config
         unknown = ~(_inside(codes.shape[1], lengths).T & (codes < config.letters))
         letters = codes.long().masked_fill(unknown, config.letters)
@@ -251,7 +267,7 @@ class Recurrent(nn.Module):
         return activations.permute(2, 0, 1)
 
     def steps(self, lengths: Tensor) -> Tensor:
-        """Return how many steps the recurrent layers take over sequences of so many letters."""
+        """Return how many steps the recurrent layers take over sequences of `lengths` (N,) letters."""
         return torch.div(lengths + self.config.pool - 1, self.config.pool, rounding_mode="floor")
 
     def classify(self, values: Tensor, steps: Tensor | None) -> Tensor:
@@ -294,14 +310,27 @@ class Recurrent(nn.Module):
 
 
 def attention(config: RecurrentConfig) -> nn.Sequential:
-    """Return what gives each state the logarithm of its weight (Bahdanau et al., arXiv 1409.0473)."""
+    """Return what gives each state the logarithm of its weight, in a network of a `config`.
+
+    Bahdanau et al., arXiv 1409.0473.
+    """
     return nn.Sequential(
         nn.Linear(config.state_size, config.hidden), nn.Tanh(), nn.Linear(config.hidden, 1, bias=False)
     )
 
 
 def run_cell(cell: nn.RNNBase, values: Tensor, chunk: int = 0) -> Tensor:
-    """Return a cell's states (T, N, H) over values (T, N, V); the state is carried past chunks, its gradient not."""
+    """Return a cell's states (T, N, H).
+
+    Parameters
+    ----------
+    cell
+        `nn.LSTM`, `nn.GRU` or `nn.RNN`, of one layer and direction.
+    values
+        (T, N, V), what the cell reads at each step.
+    chunk
+        Steps after which gradients stop, while the state is carried on; 0: never.
+    """
     if not 0 < chunk < len(values):
         found: Tensor = cell(values)[0]
         return found
@@ -315,13 +344,21 @@ def run_cell(cell: nn.RNNBase, values: Tensor, chunk: int = 0) -> Tensor:
 
 
 def reversal(steps: int, lengths: Tensor) -> Tensor:
-    """Return the (steps, N) index that turns each sequence round within its length and leaves padding in place."""
+    """Return the (steps, N) index that turns sequences round within their `lengths` (N,); padding stays in place."""
     place = torch.arange(steps, device=lengths.device)[:, None]
     return torch.where(place < lengths, lengths - 1 - place, place)
 
 
 def turn_round(values: Tensor, reverse: Tensor | None) -> Tensor:
-    """Return values (T, N, V) of each sequence in the opposite order; None: all are T long."""
+    """Return values (T, N, V) of each sequence in the opposite order.
+
+    Parameters
+    ----------
+    values
+        (T, N, V) of any dtype.
+    reverse
+        Index (T, N) as of `reversal`; None: all are T long.
+    """
     if reverse is None:
         return values.flip(0)
     return values.gather(0, reverse[..., None].expand_as(values))

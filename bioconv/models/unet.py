@@ -43,6 +43,11 @@ class UNetConfig:
         Share of the deepest level's channels dropped in training, and by MC dropout.
     deep_supervision
         In training the levels above the deepest give logits too.
+
+    Raises
+    ------
+    ValueError
+        If a value makes no sense.
     """
 
     channels_in: int = 1
@@ -69,7 +74,13 @@ class UNetConfig:
 
 
 def published_unet(channels_in: int = 1, outputs: int = 2, *, ndim: int = 2, batch_norm: bool = True) -> UNetConfig:
-    """Return the published network's hyper-parameters; convolutions are padded, so that the size is kept."""
+    """Return the published network's hyper-parameters; convolutions are padded, so that the size is kept.
+
+    Parameters
+    ----------
+    channels_in, outputs, ndim, batch_norm
+        As of `UNetConfig`.
+    """
     return UNetConfig(
         channels_in,
         outputs,
@@ -83,7 +94,13 @@ def published_unet(channels_in: int = 1, outputs: int = 2, *, ndim: int = 2, bat
 
 
 class UNet(nn.Module):
-    """An encoder that halves, a decoder that doubles, and what each level saw handed across."""
+    """An encoder that halves, a decoder that doubles, and what each level saw handed across.
+
+    Parameters
+    ----------
+    config
+        Hyper-parameters.
+    """
 
     config_class = UNetConfig
     head_names = ("head", "deep_heads")

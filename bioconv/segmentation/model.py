@@ -32,12 +32,18 @@ class SegmentationModel:
 
     Parameters
     ----------
+    name
+        What results call it.
     hash
         sha256 of its model file.
     network
         In evaluation mode.
     ndim
         2: it reads planes; 3: volumes.
+    objective
+        What its maps are.
+    preprocessing
+        How pixels become what it reads.
     diameter
         Pixels: median size of the objects it was trained on; None: not known.
     spacing
@@ -91,11 +97,25 @@ class SegmentationModel:
         return int(getattr(self.network, "stride", 1))
 
     def intensity(self, sample: NDArray[Any]) -> Intensity:
-        """Measure an image's window from (C, ...) pixels of all of it, or an even sample of them."""
+        """Return an image's window of intensities.
+
+        Parameters
+        ----------
+        sample
+            (C, ...) pixels: all of the image, or an even sample of them.
+        """
         return self.preprocessing.intensity(sample)
 
     def prepare(self, window: NDArray[Any], intensity: Intensity) -> Floats:
-        """Return pixels (C, *spatial) as the network reads them."""
+        """Return pixels (C, *spatial) as the network reads them.
+
+        Parameters
+        ----------
+        window
+            Pixels (C, *spatial) as the image has them.
+        intensity
+            What `intensity` measured on the whole image.
+        """
         return self.preprocessing.prepare(window, intensity)
 
     def maps(self, prepared: Floats) -> Floats:

@@ -81,6 +81,11 @@ class Segmentation:
     def measure(self) -> Measurements:
         """Measure the objects: size, place, shape, intensity of every channel; in physical units too where known.
 
+        Returns
+        -------
+        Measurements
+            One row per object.
+
         Raises
         ------
         InputError
@@ -95,7 +100,15 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Failure:
-    """An image of a folder that could not be segmented, and why."""
+    """An image of a folder that could not be segmented, and why.
+
+    Parameters
+    ----------
+    path
+        What was given for it, or found in the folder.
+    reason
+        Why; it names the file.
+    """
 
     path: str
     reason: str
@@ -139,6 +152,8 @@ def segment(
     InputError
         If an image that was given by itself cannot be read or segmented.
     ModelError, OptionError
+    MissingDependencyError
+        If a package that reads this file is not installed.
 
     Examples
     --------

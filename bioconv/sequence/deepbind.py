@@ -71,7 +71,7 @@ class MotifModel:
 
 
 def load_motif_model(path: str | Path) -> MotifModel:
-    """Load a model file or a published DeepBind parameter file, told apart by content.
+    """Return the model of a model file or a published DeepBind parameter file, told apart by content.
 
     Published files are slid as their program slides them: windows of one detector's length, padded.
 

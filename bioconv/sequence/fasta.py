@@ -33,9 +33,20 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(eq=False)
 class Record:
-    """One sequence: its name (the header's first word), its file, its number there, its length so far.
+    """One sequence.
 
-    start: coordinate of its first letter, other than 0 where it is a region of a longer sequence.
+    Parameters
+    ----------
+    name
+        The header's first word.
+    source
+        Its file.
+    number
+        Its place among the records of its input, from 0, as far as it is known.
+    length
+        Letters, as far as it has been read.
+    start
+        Coordinate of its first letter, 0-based: other than 0 where it is a region of a longer sequence.
     """
 
     name: str
@@ -75,7 +86,7 @@ class Chunk:
 
 
 def byte_classes(*, skip_masked: bool = False) -> NDArray[np.uint8]:
-    """Return the class of every byte: a base code, or what it is instead; `skip_masked`: lower case is unknown."""
+    """Return each byte's class, (256,): a base code, or what it is instead; `skip_masked`: lower case is unknown."""
     classes = np.full(256, BAD, dtype=np.uint8)
     classes[list(b" \t\r\n\v\f")] = BLANK
     for letters, kind in ((b"BDHKMRSVWXY", AMBIGUOUS), (b"EFIJLOPQZ", FOREIGN), (b"N", UNKNOWN)):
@@ -87,7 +98,7 @@ def byte_classes(*, skip_masked: bool = False) -> NDArray[np.uint8]:
 
 
 def encode(sequence: str | bytes) -> NDArray[np.uint8]:
-    """Turn letters into base codes: (n,) uint8, anything but ACGTU (either case) 4."""
+    """Return the base codes (n,) uint8 of a sequence's letters: A=0 C=1 G=2 T=U=3, either case; 4 for all others."""
     raw = sequence.encode() if isinstance(sequence, str) else sequence
     return np.minimum(byte_classes()[np.frombuffer(raw, dtype=np.uint8)], UNKNOWN)
 

@@ -45,7 +45,7 @@ class LabelledSequences:
 
 
 def read_labelled(path: str | Path) -> LabelledSequences:
-    r"""Read a table of sequences or a FASTA file, told apart by content.
+    r"""Return the sequences of a table or a FASTA file, told apart by content.
 
     A table (CSV or TSV, plain or gzip, `-` for stdin) has a header with a column `name` (or `sequence_name`,
     `id`, `EventID`), a column `sequence` (or `seq`) and, for labels, a column `label` (or `Bound`); case does
@@ -71,7 +71,12 @@ def read_labelled(path: str | Path) -> LabelledSequences:
 
 
 def read_two_classes(positives: str | Path, negatives: str | Path) -> LabelledSequences:
-    """Read the sequences of two files, FASTA or tables without labels: label 1 for the first, 0 for the second.
+    """Return the sequences of two files: label 1 for the first, 0 for the second.
+
+    Parameters
+    ----------
+    positives, negatives
+        FASTA files, or tables without labels.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def read_two_classes(positives: str | Path, negatives: str | Path) -> LabelledSe
 
 
 def by_length(codes: Codes) -> list[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Group sequences of one length: pairs of indices (n,) and codes (n, length), shortest first."""
+    """Return sequences grouped by length: pairs of indices (n,) int64 and `codes` (n, length) uint8, shortest first."""
     if isinstance(codes, np.ndarray):
         return [(np.arange(len(codes)), codes)]
     lengths = np.array([len(one) for one in codes], dtype=np.int64)
@@ -101,7 +106,7 @@ def by_length(codes: Codes) -> list[tuple[NDArray[np.int64], NDArray[np.uint8]]]
 
 
 def is_fasta(path: str | Path) -> bool:
-    """Say whether a file's first letter (plain or gzip; `-`: stdin) is `>`; what was looked at can still be read.
+    """Return whether a file's first letter (plain or gzip; `-`: stdin) is `>`; what was looked at can still be read.
 
     Raises
     ------

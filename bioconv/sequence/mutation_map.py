@@ -64,18 +64,33 @@ class MutationMap:
     def deltas(self, *, gated: bool = False) -> Floats:
         """Return the (L, 4) changes of the score.
 
-        gated: as the authors' program draws them, zero where neither the sequence nor the substituted one scores
-        above 0, so that changes between two sequences that are not bound do not show.
+        Parameters
+        ----------
+        gated
+            As the authors' program draws them: zero where neither the sequence nor the substituted one scores above 0,
+            so that changes between two sequences that are not bound do not show.
         """
         delta = self.scores - self.score
         return np.asarray(np.where(np.maximum(self.scores, self.score) > 0, delta, 0.0)) if gated else delta
 
     def importance(self, *, gated: bool = False) -> Floats:
-        """Return (L,) how much each letter is worth: the largest loss that a substitution of it brings, or 0."""
+        """Return (L,) how much each letter is worth: the largest loss that a substitution of it brings, or 0.
+
+        Parameters
+        ----------
+        gated
+            As in `deltas`.
+        """
         return np.asarray(np.maximum(-self.deltas(gated=gated).min(axis=1), 0))
 
     def to_pandas(self, *, gated: bool = False) -> pd.DataFrame:
-        """Return one row per place (0-based) and other letter: position, ref, alt, score, delta (needs pandas)."""
+        """Return one row per place (0-based) and other letter: position, ref, alt, score, delta (needs pandas).
+
+        Parameters
+        ----------
+        gated
+            As in `deltas`, for the column `delta`.
+        """
         import pandas as pd
 
         deltas = self.deltas(gated=gated)

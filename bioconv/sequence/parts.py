@@ -47,7 +47,7 @@ class FastaPart:
         return self.name
 
     def open(self) -> BinaryIO:
-        """Open the text of its records for reading.
+        """Return the text of its records, opened for reading.
 
         Raises
         ------
@@ -61,7 +61,15 @@ class FastaPart:
         return io.BufferedReader(blocks, _BLOCK)
 
     def before(self) -> Before:
-        """Count what stands in the file before this part: read once more, for messages and for records of no name."""
+        """Return what stands in the file before this part.
+
+        It is read once more for that: for messages, and for records of no name.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read.
+        """
         if self.begin == 0:
             return Before()
         lines, records, last, at = 0, 0, b"\n", 0
@@ -105,7 +113,15 @@ Part = FastaPart | RegionPart
 
 @dataclass(frozen=True)
 class Before:
-    """What stands in a file before one of its parts."""
+    """What stands in a file before one of its parts.
+
+    Parameters
+    ----------
+    lines
+        How many end there.
+    records
+        How many begin there.
+    """
 
     lines: int = 0
     records: int = 0
@@ -133,6 +149,13 @@ class _Blocks(io.RawIOBase):
 
 def records_between(stream: BinaryIO, begin: int, end: int | None) -> Iterator[bytes]:
     r"""Yield the text of the records that begin in a range of a stream that can be sought in.
+
+    Parameters
+    ----------
+    stream
+        FASTA, in bytes; it can be sought in.
+    begin, end
+        Bytes, [begin, end); None: to the end.
 
     Examples
     --------
@@ -196,16 +219,32 @@ def text_size(path: str | Path) -> int:
 
 
 def whole(source: str, bed: str | Path | None = None) -> Part:
-    """Return an input, all of it; of a FASTA file with a BED file their regions."""
+    """Return an input, all of it; of a FASTA file with a BED file their regions.
+
+    Parameters
+    ----------
+    source
+        A FASTA file, or `-`.
+    bed
+        A BED file; None: no regions.
+    """
     return FastaPart(source, source) if bed is None else RegionPart(source, source, str(bed))
 
 
 def check_seekable(sources: Sequence[str], purpose: str) -> None:
     """Refuse what can be read once only.
 
+    Parameters
+    ----------
+    sources
+        Files, folders, or `-`.
+    purpose
+        What needs them more than once, for the message.
+
     Raises
     ------
     OptionError
+        If one is stdin or a pipe.
     """
     for source in sources:
         path = Path(source)
@@ -215,7 +254,7 @@ def check_seekable(sources: Sequence[str], purpose: str) -> None:
 
 
 def size_of(part: Part) -> int:
-    """Return the bytes of a file's text, or the bases of its regions; 0 of one that cannot be read.
+    """Return the bytes of the text of a `part`, or the bases of its regions; 0 of one that cannot be read.
 
     Why it cannot be read is found out when it is read.
     """
@@ -231,6 +270,13 @@ def shard_parts(wholes: Sequence[Part], shard: Shard) -> list[Part]:
     """Return a shard of whole files taken as one text: about as much in each, no record torn.
 
     A file that is empty or cannot be read is in one shard.
+
+    Parameters
+    ----------
+    wholes
+        The files, in order.
+    shard
+        Which share of them.
     """
     if shard.is_whole:
         return list(wholes)
@@ -249,12 +295,16 @@ def shard_parts(wholes: Sequence[Part], shard: Shard) -> list[Part]:
 
 
 def cut(whole: Part, longest: int, *, wanted: int = 1) -> list[Part]:
-    """Cut a whole file into parts of about the same size, none much longer than `longest` bytes or bases.
+    """Return parts of a whole file of about the same size, none much longer than `longest`.
 
     A record or region that is longer than that is in one part nevertheless.
 
     Parameters
     ----------
+    whole
+        All of a file, as `whole` gives it.
+    longest
+        Bytes, of regions bases.
     wanted
         How many parts there should be at least, where they do not get too short to be worth it.
     """
@@ -267,7 +317,22 @@ def cut(whole: Part, longest: int, *, wanted: int = 1) -> list[Part]:
 
 
 def within(whole: Part, begin: int, end: int, size: int) -> Part:
-    """Return the part of a whole file, of `size` bytes or bases, whose records or regions begin in a range."""
+    """Return the part of a whole file whose records or regions begin in a range.
+
+    Parameters
+    ----------
+    whole
+        All of a file, as `whole` gives it.
+    begin, end
+        Bytes of its text, of regions bases: [begin, end).
+    size
+        All of them, as `size_of` counts.
+
+    Raises
+    ------
+    InputError
+        If regions cannot be read.
+    """
     if isinstance(whole, FastaPart):
         return replace(whole, begin=begin, end=None if end == size else end)
     starts = [0, *accumulate(_region_lengths(whole))][:-1]

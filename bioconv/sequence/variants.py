@@ -49,7 +49,15 @@ class VariantOptions:
 
 
 class VariantEffects:
-    """The effects of the variants of a VCF: iterate over them once, or turn them into a table."""
+    """The effects of the variants of a VCF: iterate over them once, or turn them into a table.
+
+    Parameters
+    ----------
+    run
+        The models and the genome; variants are scored as the effects are read.
+    path
+        The VCF.
+    """
 
     def __init__(self, run: VariantRun, path: str | Path) -> None:
         self._run = run

@@ -93,6 +93,11 @@ class TrainConfig:
         Every random draw is a function of it, the epoch and the sample's index.
     workers
         Threads that prepare batches ahead; None: chosen from the machine. Results do not depend on it.
+
+    Raises
+    ------
+    OptionError
+        If a value makes no sense.
     """
 
     epochs: int = 20
@@ -148,7 +153,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """Build it from such values.
+        """Return the configuration of such `values`.
 
         Raises
         ------

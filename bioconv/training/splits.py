@@ -47,7 +47,7 @@ class Split:
         return sorted(name for name, own in self.parts.items() if own == part)
 
     def indices(self, names: Sequence[str], part: str) -> NDArray[np.int64]:
-        """Return the places of a part's samples in `names`, rising.
+        """Return the places (n,) of a part's samples in `names`, rising.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Split:
         return np.array([place for place, name in enumerate(names) if self.parts[name] == part], np.int64)
 
     def fold(self, number: int) -> Split:
-        """Return the split that holds a fold back: it is `dev`, all other folds are `train`.
+        """Return the split that holds fold `number` back: it is `dev`, all other folds are `train`.
 
         Raises
         ------

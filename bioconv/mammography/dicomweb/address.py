@@ -25,6 +25,8 @@ def open_server(
         A file of one line: a bearer token, or the whole value of the Authorization header, as `Basic dXNlcjpwdw==`.
     ca
         PEM file of the authorities whose certificates are trusted in place of the system's.
+    limits
+        What is put up with; None: the usual.
 
     Raises
     ------

@@ -94,6 +94,10 @@ class Server:
         Without a slash at its end.
     authorization
         Value of the header of that name; never said.
+    tls
+        How https:// is checked; None for http://.
+    limits
+        What is put up with of each request.
     """
 
     url: str
@@ -104,6 +108,18 @@ class Server:
     @contextmanager
     def get(self, path: str, accept: str) -> Iterator[HTTPResponse]:
         """Open the answer to one request, made once.
+
+        Parameters
+        ----------
+        path
+            What follows the address, from the slash on.
+        accept
+            Value of the header of that name.
+
+        Yields
+        ------
+        HTTPResponse
+            Its body not yet read.
 
         Raises
         ------
@@ -132,10 +148,17 @@ class Server:
     def repeated(self, what: str, once: Callable[[], _Found]) -> _Found:
         """Return what one of several attempts returns.
 
+        Parameters
+        ----------
+        what
+            What is asked for, for messages.
+        once
+            Makes one attempt.
+
         Raises
         ------
         DownloadError
-            Naming the server and `what`.
+            Naming the server and `what`; of the kind that `once` raised, where another attempt would not do better.
         """
         reason, wait = "", 0.0
         for attempt in range(self.limits.attempts):

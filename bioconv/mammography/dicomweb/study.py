@@ -59,6 +59,8 @@ def fetch_study(server: Server, study: str, *, force: bool = False) -> Iterator[
 
     Parameters
     ----------
+    server
+        As `open_server` gives it.
     study
         StudyInstanceUID.
     force

@@ -44,6 +44,11 @@ class InstanceSettings:
         Pixels; smaller objects are left out.
     drop_border
         Leave out objects that touch the image's edge.
+
+    Raises
+    ------
+    OptionError
+        If a share is not between 0 and 1, `foreground` is 0, or `min_size` is negative.
     """
 
     foreground: float = 0.5

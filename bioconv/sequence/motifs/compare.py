@@ -100,7 +100,7 @@ class _Alignments:
 
 
 def gather_targets(motifs: Sequence[Motif]) -> Targets:
-    """Prepare the motifs of a collection for `compare`.
+    """Return the motifs of a collection, prepared for `compare`.
 
     Raises
     ------
@@ -302,7 +302,11 @@ def _matches(
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
-    """Return the q-value of each p-value, (n,).
+    """Return the q-values (n,) of p-values `p` (n,).
+
+    References
+    ----------
+    Benjamini & Hochberg, J R Stat Soc B 57:289-300 (1995), doi 10.1111/j.2517-6161.1995.tb02031.x.
 
     Examples
     --------

@@ -54,6 +54,8 @@ class RecurrentPlan:
     ----------
     network
         Hyper-parameters; letters and outputs are those of the data, and pooling is `none` for labels of letters.
+    config
+        How it is trained.
     start
         Model file of which the weights that fit are taken to begin with.
     background
@@ -62,6 +64,13 @@ class RecurrentPlan:
         Class to `type`, `offset` and perhaps `length`: what it is in GFF3, see `SequenceModel`.
     reverse_complement
         Whether the other strand of each training sequence is a sample too.
+    name, licence, citation
+        For the model file.
+
+    Raises
+    ------
+    OptionError
+        If the loss of `config` is not one for classes.
     """
 
     network: RecurrentConfig = NETWORK

@@ -54,7 +54,10 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
 
 
 def window_logits(network: Recurrent, windows: Codes) -> NDArray[np.float32]:
-    """Return the logits (n, outputs) of windows of one length, (n, letters) uint8, which may share memory."""
+    """Return the logits (n, outputs) a `network` gives to `windows` of one length, (n, letters) uint8.
+
+    Windows may share memory.
+    """
     found = np.empty((len(windows), network.config.outputs), np.float32)
     device = network.head.weight.device
     with torch.inference_mode():
@@ -71,7 +74,16 @@ def _rows(network: Recurrent) -> int:
 
 
 def similar_lengths(lengths: Sequence[int], *, rows: int = ROWS, letters: int = LONGEST) -> Iterator[list[int]]:
-    """Yield the indices of batches by length, shortest first: at most so many rows and padded letters, or one row.
+    """Yield the indices of batches by length, shortest first.
+
+    Parameters
+    ----------
+    lengths
+        Letters of each sequence.
+    rows
+        Sequences of a batch at most.
+    letters
+        Letters of a batch at most, padding included, unless it is a single row.
 
     Examples
     --------

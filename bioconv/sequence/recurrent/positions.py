@@ -103,6 +103,11 @@ class PositionRun:
     def blocks(self, source: str | Path | Mapping[str, str]) -> Iterator[PositionBlock]:
         """Yield the blocks of an input, record by record, each strand's in order of coordinates.
 
+        Parameters
+        ----------
+        source
+            A FASTA file, `-`, or sequences by name.
+
         Raises
         ------
         InputError

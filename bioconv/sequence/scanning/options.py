@@ -50,6 +50,11 @@ class ScanOptions:
         `auto`, `cpu`, `cuda`, `cuda:N`; `auto` takes a GPU for models only.
     threads : int, optional
         Default: the processors this process may use. Results do not depend on it.
+
+    Raises
+    ------
+    OptionError
+        If a value makes no sense, or two contradict each other.
     """
 
     p: float = 1e-4
@@ -123,7 +128,7 @@ class Summary:
     seconds: float = 0.0
 
     def add(self, other: Summary) -> None:
-        """Add what another went through, of the same input or the next; hits and seconds are counted elsewhere."""
+        """Add what the `other` went through, of the same input or the next; hits and seconds are counted elsewhere."""
         self.files += other.files
         self.sequences += other.sequences
         self.bases += other.bases
@@ -134,7 +139,7 @@ class Summary:
         self.skipped += other.skipped
 
     def line(self, *, with_hits: bool = True) -> str:
-        """Return the summary in one line; without the hits where none were looked for."""
+        """Return the summary in one line; without the hits where none were looked for (`with_hits` False)."""
         rate = self.bases / 1e6 / self.seconds if self.seconds > 0 else 0.0
         hits = f", {self.skipped:,} windows with unknown letters skipped, {self.hits:,} hits" if with_hits else ""
         return f"{self.sequences:,} sequences, {self.bases:,} bases{hits}, {self.seconds:.2f} s, {rate:.1f} Mbp/s"

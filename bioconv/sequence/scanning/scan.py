@@ -58,6 +58,13 @@ def _is_pipe(source: str | Path) -> bool:
 class Hits:
     """The hits of a scan: iterate over them once, or turn them into a table.
 
+    Parameters
+    ----------
+    run
+        The scan, not yet run: that happens as the hits are read.
+    sources
+        The inputs, in this order.
+
     Attributes
     ----------
     summary : Summary
