@@ -12,6 +12,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from generator.cards import write_cards
 from generator.commands import write_commands
 from generator.interface import write_interface
+from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
 from sphinx.application import Sphinx
 
@@ -21,6 +22,8 @@ project = "bioconv"
 author = "The bioconv developers"
 release = version = __version__
 language = "en"
+# Quotes only: two hyphens begin an option, three dots stand in types.
+smartquotes_action = "q"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["generator", "README.md"]
 templates_path: list[str] = []
@@ -35,6 +38,7 @@ html_show_copyright = False
 myst_heading_anchors = 4
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 default_role = "code"
 autodoc_member_order = "bysource"
@@ -44,6 +48,7 @@ napoleon_google_docstring = False
 # Types of parameters are words ("path or dict"), not names to be looked up.
 napoleon_use_param = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 # Other projects' names: their lists would have to be fetched. bioconv's own are looked up strictly where they are
 # written in full; a name without its module is that of an annotation, which autodoc does not resolve.
@@ -87,7 +92,7 @@ def setup(app: Sphinx) -> None:
 
 
 def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
-    source[0] = site_links(source[0], page)
+    source[0] = site_listings(site_links(source[0], page))
 
 
 def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
