@@ -26,7 +26,10 @@ _CODES = (
 
 @click.command(name="retrain", epilog=_CODES)
 @click.argument("name")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: what is finished is not done again.")
 @click.option("--keep", is_flag=True, help="Keep the models in between, FILE-first.safetensors, and their folders.")
 @click.option("--dry-run", is_flag=True, help="Print the commands, to be run one after the other, and do nothing.")

@@ -38,7 +38,10 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 
 @click.command(name="classify", epilog=_CODES)
 @click.argument("table", metavar="TABLE.csv")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option("--label", default="label", show_default=True, metavar="COLUMN", help="The finding: two answers.")
 @click.option(
     "--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, yes, positive, malignant, ...]"

@@ -34,7 +34,10 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.command(name="segment", epilog=_CODES)
 @click.argument("images", metavar="IMAGES|TABLE.csv")
 @click.argument("masks", metavar="[MASKS]", required=False)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option(
     "--kind",
     type=click.Choice(["auto", "binary", "classes", "instances"]),

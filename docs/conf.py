@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
+from generator.docstrings import arrays, plain, signature
 from generator.interface import write_interface
 from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
@@ -89,6 +89,8 @@ def setup(app: Sphinx) -> None:
     write_interface()
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _plain, priority=400)  # before napoleon's
+    app.connect("autodoc-process-docstring", _name_arrays, priority=600)  # behind it
+    app.connect("autodoc-process-signature", _sign)
 
 
 def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
@@ -96,8 +98,14 @@ def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Docstrings are words with backticks, not reStructuredText: `|` and `*` stand for themselves."""
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            parts = re.split(r"(`[^`]*`)", line)
-            lines[number] = "".join(one if one.startswith("`") else re.sub(r"([|*])", r"\\\1", one) for one in parts)
+    plain(what, lines)
+
+
+def _name_arrays(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    lines[:] = map(arrays, lines)
+
+
+def _sign(
+    app: Sphinx, what: str, name: str, thing: object, options: object, given: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    return given and signature(given), returned and signature(returned)
