@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import device_option, events_option, log_options, threads_option
+from bioconv.cli.options import device_option, events_option, log_options, training_threads_option
 
 if TYPE_CHECKING:
     from bioconv.datasets.recipes import Step
@@ -36,7 +36,7 @@ _CODES = (
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @events_option
 @device_option
-@threads_option
+@training_threads_option
 @log_options
 @click.pass_context
 def retrain(context: click.Context, /, name: str, output: str, as_json: bool, **given: Any) -> None:

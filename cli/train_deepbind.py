@@ -57,7 +57,11 @@ _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 int
 @click.option("--detectors", type=click.IntRange(min=1), help="Motif detectors.  [128; published: 16]")
 @click.option("--detector-length", type=click.IntRange(min=1), help="Letters of a detector.  [24]")
 @click.option("--hidden", type=click.IntRange(min=0), help="Hidden units.  [32; published: both 0 and 32]")
-@click.option("--strand-pooling", type=click.Choice(["max", "mean"]), help="Score by the better strand, or by the mean of both.  [mean]")
+@click.option(
+    "--strand-pooling",
+    type=click.Choice(["max", "mean"]),
+    help="Score by the better strand, or by the mean of both.  [mean]",
+)
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of features dropped.")
 @click.option("--per-epoch", type=click.IntRange(min=1), help="Bound sequences drawn an epoch.  [8000]")
 @click.option("--per-positive", type=click.IntRange(min=1), help="Unbound sequences beside each.  [1]")
@@ -71,7 +75,11 @@ _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 int
 @click.option("--citation", default="", help="Of the data, for the model's card.")
 @click.option("--reference", type=float, help="A level to compare with in the report, such as another model's AUROC.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: the processors there are, or a process's share.")
+@click.option(
+    "--threads", type=click.IntRange(min=1),
+    help="Default: the processors there are, or a process's share. With another number the weights differ in their "
+    "last digits.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with what an interrupted training has left.")
 @recipe_options(DEFAULTS)
 @events_option

@@ -10,7 +10,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
-from generator.docstrings import arrays, plain, signature
+from generator.docstrings import arrays, dashes, plain, signature
 from generator.interface import write_interface
 from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
@@ -89,7 +89,7 @@ def setup(app: Sphinx) -> None:
     write_interface()
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _plain, priority=400)  # before napoleon's
-    app.connect("autodoc-process-docstring", _name_arrays, priority=600)  # behind it
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
     app.connect("autodoc-process-signature", _sign)
 
 
@@ -101,8 +101,8 @@ def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, li
     plain(what, lines)
 
 
-def _name_arrays(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    lines[:] = map(arrays, lines)
+def _after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    lines[:] = [dashes(arrays(line)) for line in lines]
 
 
 def _sign(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _ARRAY = re.compile(
-    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)(?:\[[^\]]*\])?\]\]"
+    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], "
+    r"~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)(?:\[[^\]]*\])?\]\]"
 )
 _VALUES = {"attribute", "data", "property"}
 
@@ -13,8 +14,8 @@ _VALUES = {"attribute", "data", "property"}
 def plain(what: str, lines: list[str]) -> None:
     """Let `|` and `*` stand for themselves: docstrings are words with backticks, not reStructuredText.
 
-    Of an attribute napoleon takes what stands before a colon for its type; an empty comment before it keeps the sentence
-    whole.
+    Of an attribute napoleon takes what stands before a colon for its type; an empty comment before it keeps the
+    sentence whole.
     """
     for number, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
@@ -27,6 +28,11 @@ def plain(what: str, lines: list[str]) -> None:
 def arrays(text: str) -> str:
     """Return a signature or a type with arrays named by the kind of their numbers."""
     return _ARRAY.sub(r"NDArray[\1]", text)
+
+
+def dashes(text: str) -> str:
+    """Return a line with a dash between a name and what is said of it, where napoleon writes two hyphens."""
+    return re.sub(r"(?<=[\w*)`]) --(?=\s|$)", " \N{EN DASH}", text)
 
 
 def signature(text: str) -> str:

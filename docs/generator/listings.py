@@ -10,7 +10,9 @@ import re
 WIDTH = 100
 """Letters of a line that a page shows without scrolling."""
 _FENCE = re.compile(r"^( {0,3})(`{3,})(\w*)\s*$")
-_PLACES = re.compile(r"""(?P<fold>(?<=['"])\ |\ (?=--?[A-Za-z]|\|\ ))|(?P<comment>(?<=\s)\#)|'[^']*'|"[^"]*\"""", re.VERBOSE)
+_PLACES = re.compile(
+    r"""(?P<fold>(?<=['"])\ |\ (?=--?[A-Za-z]|\|\ ))|(?P<comment>(?<=\s)\#)|'[^']*'|"[^"]*\"""", re.VERBOSE
+)
 _COMMANDS = ("bioconv ", "$ ", "bedtools ")
 
 
