@@ -58,14 +58,18 @@ nitpick_ignore = [
     ("py:class", f"bioconv.{name}")
     for name in (
         "conv.detector_network.Detectors",
+        "datasets.inspection_images.SeenImages",
+        "datasets.inspection_sequences.SeenSequences",
         "datasets.records.Record",
         "download.RemoteFile",
+        "images.finding.Found",
         "images.rows.RowWriter",
         "mammography.decisions.Decisions",
         "mammography.dicomweb.server._Found",
         "mammography.exams.Rule",
         "mammography.objective.Objective",
         "models.deepbind.DeepBindConfig",
+        "segmentation.folders.measuring.Extent",
         "segmentation.objective.Objective",
         "segmentation.preprocessing.Intensity",
         "segmentation.preprocessing.Preprocessing",

@@ -14,13 +14,13 @@ _FACTS = ("protein", "type", "species", "experiment", "details", "about", "cite"
 _OMITTED = {"training", "calibration", "name"}
 _LONGEST = 300
 _FIGURES = (
-    "Figures, with 95 % intervals in brackets: those named `test` are of samples that nothing was trained or chosen on, "
-    "the others of the validation part."
+    "Figures, with 95 % intervals in brackets: those named `test` are of samples that nothing was trained or chosen "
+    "on, the others of the validation part."
 )
 _MEANT = {
     "test_auroc_genomic": "`test_auroc_genomic`: peaks against windows of the genome with the same GC content.",
-    "genome_against_shuffles": "`genome_against_shuffles`: the AUROC of those windows against shuffled peaks; 0.5 would "
-    "mean that the model does not tell real sequence from shuffled.",
+    "genome_against_shuffles": "`genome_against_shuffles`: the AUROC of those windows against shuffled peaks; 0.5 "
+    "would mean that the model does not tell real sequence from shuffled.",
 }
 
 

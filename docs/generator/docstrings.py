@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 
+from numpy.typing import ArrayLike
+from sphinx.util.typing import stringify_annotation
+
 _ARRAY = re.compile(
     r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], "
     r"~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)(?:\[[^\]]*\])?\]\]"
 )
+_LIKE = [
+    stringify_annotation(ArrayLike, mode) for mode in ("smart", "fully-qualified", "fully-qualified-except-typing")
+]
 _VALUES = {"attribute", "data", "property"}
 
 
@@ -26,7 +32,9 @@ def plain(what: str, lines: list[str]) -> None:
 
 
 def arrays(text: str) -> str:
-    """Return a signature or a type with arrays named by the kind of their numbers."""
+    """Return a signature or a type with arrays named by the kind of their numbers, and `ArrayLike` by its name."""
+    for written in _LIKE:
+        text = text.replace(written, "ArrayLike")
     return _ARRAY.sub(r"NDArray[\1]", text)
 
 
