@@ -10,7 +10,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
-from generator.docstrings import arrays, dashes, plain, signature
+from generator.docstrings import arrays, plain, signature
 from generator.interface import write_interface
 from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
@@ -22,8 +22,8 @@ project = "bioconv"
 author = "The bioconv developers"
 release = version = __version__
 language = "en"
-# Quotes only: two hyphens begin an option, three dots stand in types.
-smartquotes_action = "q"
+# Quotes and dashes; three dots stay: they stand in types.
+smartquotes_action = "qD"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["generator", "README.md"]
 templates_path: list[str] = []
@@ -48,7 +48,8 @@ napoleon_google_docstring = False
 # Types of parameters are words ("path or dict"), not names to be looked up.
 napoleon_use_param = False
 napoleon_use_rtype = False
-napoleon_use_ivar = True
+# As parameters are listed: several names may share a line.
+napoleon_custom_sections = [("Attributes", "params_style")]
 
 # Other projects' names: their lists would have to be fetched. bioconv's own are looked up strictly where they are
 # written in full; a name without its module is that of an annotation, which autodoc does not resolve.
@@ -106,7 +107,7 @@ def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, li
 
 
 def _after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    lines[:] = [dashes(arrays(line)) for line in lines]
+    lines[:] = [arrays(line) for line in lines]
 
 
 def _sign(

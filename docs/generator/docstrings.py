@@ -38,11 +38,6 @@ def arrays(text: str) -> str:
     return _ARRAY.sub(r"NDArray[\1]", text)
 
 
-def dashes(text: str) -> str:
-    """Return a line with a dash between a name and what is said of it, where napoleon writes two hyphens."""
-    return re.sub(r"(?<=[\w*)`]) --(?=\s|$)", " \N{EN DASH}", text)
-
-
 def signature(text: str) -> str:
     """Return a signature that Sphinx can read: what a default factory makes has no words in Python."""
     return arrays(re.sub(r"<(?:factory|function|class)\b[^<>]*>", "...", text))
