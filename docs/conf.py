@@ -10,7 +10,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
-from generator.docstrings import arrays, plain, signature
+from generator.docstrings import arrays, errors, plain, signature
 from generator.interface import write_interface
 from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
@@ -107,7 +107,7 @@ def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, li
 
 
 def _after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    lines[:] = [arrays(line) for line in lines]
+    lines[:] = [errors(arrays(line)) for line in lines]
 
 
 def _sign(

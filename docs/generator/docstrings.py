@@ -31,6 +31,11 @@ def plain(what: str, lines: list[str]) -> None:
         lines[:0] = ["..", ""]
 
 
+def errors(text: str) -> str:
+    """Return a line of fields in which errors without a word of their own lead to where each is described."""
+    return re.sub(r"^(\s*:raises [^:]+:)\s*$", r"\1 As :py:mod:`bioconv.errors` says of each.", text)
+
+
 def arrays(text: str) -> str:
     """Return a signature or a type with arrays named by the kind of their numbers, and `ArrayLike` by its name."""
     for written in _LIKE:
