@@ -175,7 +175,11 @@ def held_out(
         split = Split(said, dict(zip(data.names, data.groups, strict=True)), f"fold {fold} of {count}")
         plan = RecurrentPlan(network=network, config=replace(TRAINED[what], seed=fold + count * run))
         parts.append(train_recurrent(data, plan, split=split).scores["test"])
-        print(f"{what} run {run} fold {fold}: {(parts[-1].found == parts[-1].truth).mean():.4f}", file=sys.stderr, flush=True)
+        print(
+            f"{what} run {run} fold {fold}: {(parts[-1].found == parts[-1].truth).mean():.4f}",
+            file=sys.stderr,
+            flush=True,
+        )
     return joined(parts)
 
 

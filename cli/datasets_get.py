@@ -13,7 +13,9 @@ _CODES = "Exit codes: 0 all is there and verified, 1 error (what is there stays,
 @click.command(name="get", epilog=_CODES)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--accept-licence", is_flag=True, help="You have read the terms of the sets that ask for it, and agree.")
-@click.option("--table", type=click.Path(dir_okay=False), metavar="FILE.csv", help="Write the records for training.")
+@click.option(
+    "--table", type=click.Path(dir_okay=False), metavar="FILE.csv", help="Also write the records, to train on."
+)
 @click.option("--subset", default="", help="Of --table: one experiment, such as REST_GM12878.")
 @click.option("--part", default="", help="Of --table: a part, such as train or test.")
 @log_options

@@ -17,7 +17,7 @@ _HEAD = 4096
 @click.argument("target", metavar="NAME|FOLDER")
 @click.option("--split", type=click.Path(dir_okay=False), metavar="TSV", help="Of a folder: look for leaks in a split.")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="PAGE.html", help="Of a folder: with pictures."
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="PAGE.html", help="Of a folder: a page with pictures."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_options

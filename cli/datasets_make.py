@@ -26,7 +26,9 @@ def _made(count: int, what: str) -> Callable[[Callable[..., Any]], Callable[...,
         options = (
             click.option("-o", "--output", required=True, metavar="FOLDER", help="A new folder."),
             click.option("--count", type=click.IntRange(min=1), default=count, show_default=True, help=what),
-            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+            click.option(
+                "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, other data."
+            ),
             log_options,
         )
         for option in reversed(options):

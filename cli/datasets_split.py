@@ -39,7 +39,7 @@ def _shares(context: click.Context, parameter: click.Parameter, text: str | None
     help="What must not be divided, a patient say.  [group or patient; of a folder's images: folder, if named]",
 )  # fmt: skip
 @click.option("--stratify", metavar="COLUMN", help="Classes of which every part gets its share.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another split.")
 @click.option(
     "--check", type=click.Path(dir_okay=False), metavar="TSV", help="Write nothing: say whether this split leaks."
 )

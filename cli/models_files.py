@@ -68,8 +68,8 @@ def export(model: str, output: str, sizes: str | None, as_json: bool) -> None:
     """Write a model's network as ONNX, for programs that know no torch.
 
     What is written takes pixels that are prepared as the model wants them, and gives logits. With ONNX Runtime
-    installed, its outputs are compared with the model's first; a file that differs is not written. Needs: pip install
-    "bioconv[onnx]".
+    installed, its outputs are compared with the model's first; a file that differs is not written. Needs
+    `pip install "bioconv[onnx]"`.
     """
     from bioconv.cli.models_look import image_network, parse_sizes
 

@@ -66,7 +66,7 @@ def image_network(name: str) -> tuple[ModelFile, Any]:
 def summary(model: str, sizes: str, outputs: int | None, as_json: bool) -> None:
     """Show a network layer by layer: output size, receptive field, parameters, memory per image.
 
-    MODEL is an architecture (resnet50, unet), a model file, or a name of `bioconv models list`. The network is run
+    NAME is an architecture (resnet50, unet) or one of `bioconv models list`, FILE a model file. The network is run
     without data. Memory is that of the listed layers' outputs, float32: about what training keeps of one image.
     """
     from bioconv.models.summary import summarise
@@ -118,7 +118,7 @@ def features(
 ) -> None:
     """Draw what a network looks for and what it finds in an image: filters and feature maps, as PNG.
 
-    MODEL is a model file or a name of `bioconv models list`. Of an image larger than 1024 pixels the middle is shown;
+    NAME is one of `bioconv models list`, FILE a model file. Of an image larger than 1024 pixels the middle is shown;
     nothing is scaled to the model's pixel size. Names of layers: `bioconv models summary`.
     """
     from bioconv.models.activations import ends_of, first_filters, layer_outputs

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import device_option, events_option, log_options, threads_option
+from bioconv.cli.options import device_option, events_option, log_options, training_threads_option
 
 if TYPE_CHECKING:
     from bioconv.datasets.recipes import Step
@@ -26,14 +26,17 @@ _CODES = (
 
 @click.command(name="retrain", epilog=_CODES)
 @click.argument("name")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run: what is finished is not done again.")
 @click.option("--keep", is_flag=True, help="Keep the models in between, FILE-first.safetensors, and their folders.")
 @click.option("--dry-run", is_flag=True, help="Print the commands, to be run one after the other, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @events_option
 @device_option
-@threads_option
+@training_threads_option
 @log_options
 @click.pass_context
 def retrain(context: click.Context, /, name: str, output: str, as_json: bool, **given: Any) -> None:

@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 @output_option
 @click.option("--meme", type=click.Path(dir_okay=False), metavar="FILE", help="Also write the motifs here, as MEME.")
 @click.option("--logos", type=click.Path(file_okay=False), metavar="DIR", help="Also draw logos, and an overview.")
-@click.option("--logo-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True)
+@click.option(
+    "--logo-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True, help="Of the logos' files."
+)
 @click.option("--both-orientations", is_flag=True, help="Logos: the reverse complements too.")
 @no_header_option
 @log_options

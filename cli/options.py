@@ -87,6 +87,12 @@ def threads_option(command: _Command) -> _Command:
     return click.option("--threads", type=int, help=said)(command)
 
 
+def training_threads_option(command: _Command) -> _Command:
+    """Add `--threads` to a training."""
+    said = "Default: the processors there are. With another number the weights differ in their last digits."
+    return click.option("--threads", type=int, help=said)(command)
+
+
 def shard_option(which: str) -> Callable[[_Command], _Command]:
     """Add `--shard`; `which` says what is shared out, and how."""
     return click.option("--shard", metavar="I/N", help=f"Only the I-th of N parts, counted from 1: {which}.")

@@ -32,7 +32,7 @@ def position_options(command: _Command) -> _Command:
         ),
         click.option(
             "--strand", type=click.Choice(["both", "+", "-"]),
-            help="With --per-position and a model of windows of DNA.  [default: both]",
+            help="Strands to read, with --per-position and a model of windows of DNA.  [default: both]",
         ),
         click.option("--per-position", metavar="PREFIX", help=said),
     ):  # fmt: skip

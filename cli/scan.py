@@ -67,7 +67,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Rounding of motif scores: fine, or as coarse as FIMO's, to reproduce its figures.",
 )
-@click.option("--strand", type=click.Choice(["both", "+", "-"]), default="both", show_default=True)
+@click.option(
+    "--strand", type=click.Choice(["both", "+", "-"]), default="both", show_default=True, help="Strands to search."
+)
 @click.option("--top", type=int, metavar="N", help="Only the N best hits of each motif.")
 @click.option("--best-per-sequence", is_flag=True, help="Only the best hit of each motif in each sequence.")
 @click.option("--no-overlap", is_flag=True, help="Of overlapping hits of a motif only the best.")

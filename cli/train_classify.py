@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
+from bioconv.cli.options import check_paths, device_option, events_option, log_options, training_threads_option
 from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
@@ -38,7 +38,10 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 
 @click.command(name="classify", epilog=_CODES)
 @click.argument("table", metavar="TABLE.csv")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option("--label", default="label", show_default=True, metavar="COLUMN", help="The finding: two answers.")
 @click.option(
     "--positive", metavar="ANSWER", help="The answer that scores speak for.  [1, yes, positive, malignant, ...]"
@@ -88,7 +91,7 @@ def _size(context: click.Context, parameter: click.Parameter, text: str | None) 
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
 @events_option
 @device_option
-@threads_option
+@training_threads_option
 @recipe_options(DEFAULTS)
 @log_options
 @click.pass_context

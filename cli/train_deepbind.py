@@ -24,7 +24,10 @@ _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 int
 
 @click.command(name="deepbind", epilog=_CODES)
 @click.argument("sequences", metavar="SEQUENCES")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option(
     "--negatives",
     default="shuffle",
@@ -54,18 +57,29 @@ _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 int
 @click.option("--detectors", type=click.IntRange(min=1), help="Motif detectors.  [128; published: 16]")
 @click.option("--detector-length", type=click.IntRange(min=1), help="Letters of a detector.  [24]")
 @click.option("--hidden", type=click.IntRange(min=0), help="Hidden units.  [32; published: both 0 and 32]")
-@click.option("--strand-pooling", type=click.Choice(["max", "mean"]), help="The better strand, or both.  [mean]")
+@click.option(
+    "--strand-pooling",
+    type=click.Choice(["max", "mean"]),
+    help="Score by the better strand, or by the mean of both.  [mean]",
+)
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of features dropped.")
 @click.option("--per-epoch", type=click.IntRange(min=1), help="Bound sequences drawn an epoch.  [8000]")
-@click.option("--per-positive", type=click.IntRange(min=1), help="Negatives beside each.  [1]")
-@click.option("--rank-scale", type=click.FloatRange(min=1), help="Rank at which they are drawn 1/e as often.  [1500]")
+@click.option("--per-positive", type=click.IntRange(min=1), help="Unbound sequences beside each.  [1]")
+@click.option(
+    "--rank-scale", type=click.FloatRange(min=1),
+    help="With --ranked: the rank at which sequences are drawn 1/e as often as the first.  [1500]",
+)  # fmt: skip
 @click.option("--from", "start", metavar="NAME|FILE", help="Go on from this model's weights (see --freeze).")
 @click.option("--name", help="Of the model.  [the file's name]")
 @click.option("--licence", default="", help="Of the model, for its card.")
 @click.option("--citation", default="", help="Of the data, for the model's card.")
 @click.option("--reference", type=float, help="A level to compare with in the report, such as another model's AUROC.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: the processors there are, or a process's share.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where models run.")
+@click.option(
+    "--threads", type=click.IntRange(min=1),
+    help="Default: the processors there are, or a process's share. With another number the weights differ in their "
+    "last digits.",
+)  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with what an interrupted training has left.")
 @recipe_options(DEFAULTS)
 @events_option

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
+from bioconv.cli.options import check_paths, device_option, events_option, log_options, training_threads_option
 from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
@@ -29,8 +29,14 @@ _OF_NETWORK = (
 
 @click.command(name="lstm", epilog=_CODES)
 @click.argument("data", metavar="DATA.csv|FASTA...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
-@click.option("--alphabet", type=click.Choice(["auto", "dna", "protein"]), default="auto", show_default=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
+@click.option(
+    "--alphabet", type=click.Choice(["auto", "dna", "protein"]), default="auto", show_default=True,
+    help="Of the sequences; auto: found from their letters.",
+)  # fmt: skip
 @click.option("--classes", metavar="A,B,...", help="Labels in the order of the model's columns.  [sorted]")
 @click.option("--labels", metavar="A,B,...", help="Labels of FASTA files, in their order.  [called as the files are]")
 @click.option("--unknown", default="?", show_default=True, metavar="CHARACTERS", help="Labels of letters not known.")
@@ -64,7 +70,7 @@ _OF_NETWORK = (
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
 @events_option
 @device_option
-@threads_option
+@training_threads_option
 @recipe_options(DEFAULTS)
 @log_options
 @click.pass_context

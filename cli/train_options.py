@@ -82,8 +82,12 @@ def _add_options(usual: TrainConfig, command: _Command) -> Callable[..., Any]:
 def _said(text: str, default: Any) -> str:
     for name in ("LOSSES", "OPTIMIZERS", "SCHEDULES", "INITIALIZATIONS", "PRECISIONS"):
         text = text.replace(f"One of `{name}`; ", "").replace(f"; one of `{name}`", "")
-    said = text.replace("`", "").replace("None:", "none:").replace("_", "-")
-    return f"{said[0].upper()}{said[1:]} [usually: {_NONE if default is None else default}]"
+    # A name that is typed, and the k of a formula, keep their small letter.
+    first = text[0] if text[0] == "`" or text[1] == " " else text[0].upper()
+    said = f"{first}{text[1:]}".replace("`", "").replace("None:", "none:").replace("_", "-")
+    if isinstance(default, bool):
+        default = "on" if default else "off"
+    return f"{said} [usually: {_NONE if default is None else default}]"
 
 
 def _option(field: Field[Any], text: str, usual: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

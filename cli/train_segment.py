@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from bioconv.cli.options import check_paths, device_option, events_option, log_options, threads_option
+from bioconv.cli.options import check_paths, device_option, events_option, log_options, training_threads_option
 from bioconv.cli.train_options import recipe_options, table_of
 
 from bioconv import runtime
@@ -34,7 +34,10 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.command(name="segment", epilog=_CODES)
 @click.argument("images", metavar="IMAGES|TABLE.csv")
 @click.argument("masks", metavar="[MASKS]", required=False)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="FILE.safetensors",
+    help="The model file to write.",
+)  # fmt: skip
 @click.option(
     "--kind",
     type=click.Choice(["auto", "binary", "classes", "instances"]),
@@ -109,7 +112,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
 @events_option
 @device_option
-@threads_option
+@training_threads_option
 @recipe_options(DEFAULTS)
 @log_options
 @click.pass_context

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -11,7 +10,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from generator.cards import write_cards
 from generator.commands import write_commands
+from generator.docstrings import arrays, errors, plain, signature
 from generator.interface import write_interface
+from generator.listings import site_listings
 from generator.repository import site_links, write_outside_pages
 from sphinx.application import Sphinx
 
@@ -21,7 +22,7 @@ project = "bioconv"
 author = "The bioconv developers"
 release = version = __version__
 language = "en"
-# Options in prose and tables keep both their hyphens.
+# Quotes alone: options keep both their hyphens, and three dots stay, which stand in types.
 smartquotes_action = "q"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["generator", "README.md"]
@@ -37,6 +38,7 @@ html_show_copyright = False
 myst_heading_anchors = 4
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 default_role = "code"
 autodoc_member_order = "bysource"
@@ -46,6 +48,8 @@ napoleon_google_docstring = False
 # Types of parameters are words ("path or dict"), not names to be looked up.
 napoleon_use_param = False
 napoleon_use_rtype = False
+# As parameters are listed: several names may share a line.
+napoleon_custom_sections = [("Attributes", "params_style")]
 
 # Other projects' names: their lists would have to be fetched. bioconv's own are looked up strictly where they are
 # written in full; a name without its module is that of an annotation, which autodoc does not resolve.
@@ -55,14 +59,18 @@ nitpick_ignore = [
     ("py:class", f"bioconv.{name}")
     for name in (
         "conv.detector_network.Detectors",
+        "datasets.inspection_images.SeenImages",
+        "datasets.inspection_sequences.SeenSequences",
         "datasets.records.Record",
         "download.RemoteFile",
+        "images.finding.Found",
         "images.rows.RowWriter",
         "mammography.decisions.Decisions",
         "mammography.dicomweb.server._Found",
         "mammography.exams.Rule",
         "mammography.objective.Objective",
         "models.deepbind.DeepBindConfig",
+        "segmentation.folders.measuring.Extent",
         "segmentation.objective.Objective",
         "segmentation.preprocessing.Intensity",
         "segmentation.preprocessing.Preprocessing",
@@ -86,15 +94,23 @@ def setup(app: Sphinx) -> None:
     write_interface()
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _plain, priority=400)  # before napoleon's
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
+    app.connect("autodoc-process-signature", _sign)
 
 
 def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
-    source[0] = site_links(source[0], page)
+    source[0] = site_listings(site_links(source[0], page))
 
 
 def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Docstrings are words with backticks, not reStructuredText: `|` and `*` stand for themselves."""
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith((">>>", "...")):
-            parts = re.split(r"(`[^`]*`)", line)
-            lines[number] = "".join(one if one.startswith("`") else re.sub(r"([|*])", r"\\\1", one) for one in parts)
+    plain(what, lines)
+
+
+def _after_napoleon(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    lines[:] = [errors(arrays(line)) for line in lines]
+
+
+def _sign(
+    app: Sphinx, what: str, name: str, thing: object, options: object, given: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    return given and signature(given), returned and signature(returned)

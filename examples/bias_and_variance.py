@@ -126,7 +126,7 @@ plt.show()
 
 # %% [markdown]
 # On the left a wide gap that closes as data come in: **variance**. The training error is 0 from the start and says
-# nothing. On the right two lines that meet, but far above the reference: **bias**. More sequences bring the lines
+# nothing. On the right two lines that come close, but far above the reference: **bias**. More sequences bring the lines
 # together, not down.
 #
 # ## Two patients
@@ -192,8 +192,8 @@ bias = {
 show(bias)
 
 # %% [markdown]
-# Four times the data, the first thing one thinks of, hardly helps. Weight decay does nothing here: there is no variance
-# to lower. What helps is a network that can express the motif: filters as long as sites.
+# Four times the data, the first thing one thinks of, hardly helps. Weight decay does nothing here: variance is not the
+# problem. What helps is a network that can express the motif: filters as long as sites.
 #
 # ## A third gap: other data
 #

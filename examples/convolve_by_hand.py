@@ -2,7 +2,7 @@
 # # Convolve by hand
 #
 # **Goal.** Write a convolution yourself, in one dimension and in two, and see what fixed filters make of a real
-# photograph of cells.
+# photograph of a cell.
 #
 # **What you will see.** A filter is a small table of numbers. It is laid over every place of a signal; the numbers
 # below are multiplied with it and added up. That is all. With nine well-chosen numbers an image is blurred, sharpened,

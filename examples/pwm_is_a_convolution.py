@@ -78,7 +78,8 @@ print(f"best window starts at {place[1]}, strand {'+-'[place[0]]}: {max(forward.
 
 # %% [markdown]
 # `bioconv.scan` gives the windows whose p-value is small enough. Their scores are those of our convolution, up to the
-# grid of a thousandth of a bit on which it rounds each number of the PWM.
+# grid of a thousandth of a bit on which it rounds each number of the PWM. In Python places count from 0, as here; the
+# tables of the command `bioconv scan` count from 1.
 
 # %%
 hits = list(bioconv.scan(DATA / "NC_005816.fna", motifs=DATA / "crp_lexa.meme", options=ScanOptions(p=1e-4)))
@@ -149,7 +150,7 @@ axes.plot(
 for hit in hits:
     axes.plot(hit.score, hit.p_value, "o", color="#0072b2", label="sites found" if hit is hits[0] else None)
 axes.set(xlim=(-40, scores[0]), ylim=(1e-11, 2), yscale="log", xlabel="score (bits)", ylabel="p-value")
-axes.set_title("Chance of a score: sampling ends where sites begin", loc="left")
+axes.set_title("Chance of a score: sampling does not reach the best site", loc="left")
 axes.legend(frameon=False)
 plt.show()
 

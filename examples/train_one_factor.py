@@ -135,9 +135,9 @@ for axes in panels:
 plt.show()
 
 # %% [markdown]
-# The filters that matter have CRP's motif; several found it, since nothing keeps them apart. The others have no motif
-# to speak of, and switching them off changes little. LexA is in every sequence and of no use: no filter that matters
-# has its motif.
+# The filters that matter have CRP's motif; several found it, since nothing keeps them apart. The others have a part of
+# it or no motif to speak of, and switching them off changes little. LexA is in every sequence and of no use: no filter
+# that matters has its motif.
 #
 # ## What to check
 #

@@ -133,7 +133,7 @@ plt.show()
 # %% [markdown]
 # With a small gain nothing is left after fifty steps: such a network cannot learn that the first letter matters. With a
 # large one the gradient explodes. The identity keeps it. LSTM and GRU depend on their gates: a GRU as usually started
-# forgets nearly as badly as the plain cell with a small gain; with open gates it remembers.
+# forgets too, though more slowly; with open gates it remembers.
 #
 # ## Explosion, and its cure
 #

@@ -64,9 +64,9 @@ class TrainConfig:
     initialization
         One of `INITIALIZATIONS`; `default` leaves the model as it was built.
     init_deviation
-        Of `normal`, and of the weights that are not recurrent with `identity`.
+        Standard deviation of `normal`, and with `identity` of the weights that are not recurrent.
     ema
-        Decay of the exponential moving average of the weights that is validated and kept; None: none.
+        Decay of the exponential moving average of the weights that is validated and kept; None: no average.
     precision
         One of `PRECISIONS`; the lower two are mixed precision.
     class_weights

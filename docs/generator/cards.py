@@ -13,6 +13,15 @@ from generator.repository import ROOT, write
 _FACTS = ("protein", "type", "species", "experiment", "details", "about", "cite")
 _OMITTED = {"training", "calibration", "name"}
 _LONGEST = 300
+_FIGURES = (
+    "Figures, with 95 % intervals in brackets: those named `test` are of samples that nothing was trained or chosen "
+    "on, the others of the validation part."
+)
+_MEANT = {
+    "test_auroc_genomic": "`test_auroc_genomic`: peaks against windows of the genome with the same GC content.",
+    "genome_against_shuffles": "`genome_against_shuffles`: the AUROC of those windows against shuffled peaks; 0.5 "
+    "would mean that the model does not tell real sequence from shuffled.",
+}
 
 
 def write_cards() -> None:
@@ -36,7 +45,8 @@ def card(model: Model) -> str:
     parts.append(_table("from the file", {"architecture": file.architecture, "hyper-parameters": file.config, **said}))
     if metrics:
         rows = {key: _figure(value) for key, value in metrics.items()}
-        parts.append("Figures, with 95 % intervals where there are three numbers:\n\n" + _table("figure", rows))
+        parts.append(_FIGURES + "".join(f" {said}" for name, said in _MEANT.items() if name in rows))
+        parts.append(_table("figure", rows))
     training = file.metadata.get("training")
     if training:
         parts.append(f"## Training\n\n```json\n{json.dumps(training, indent=1, sort_keys=True)}\n```")

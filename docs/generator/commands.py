@@ -11,6 +11,8 @@ from bioconv.cli.main import cli
 
 from generator.repository import write
 
+_RANGE = re.compile(r"[^ ]*(?:[<>]=?x|x[<>]=?)[^ ]*")
+
 
 def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
     """Yield every command and group below `bioconv`: its words, itself, and a context to ask it in."""
@@ -42,7 +44,12 @@ def section(command: click.Command, context: click.Context, level: int) -> str:
     """Return one command as Markdown, its heading at this level."""
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [f"{'#' * level} {context.command_path}", _prose(command.help or ""), f"```text\n{usage}\n```"]
-    records = [one for one in (parameter.get_help_record(context) for parameter in command.get_params(context)) if one]
+    # Arguments without a help text are those of the usage line.
+    records = [
+        record
+        for parameter in command.get_params(context)
+        if (record := parameter.get_help_record(context)) and (record[1] or isinstance(parameter, click.Option))
+    ]
     if records:
         rows = [
             f"| {_code(names)} | {_cell(said)} | {_cell(default)} |" for names, said, default in map(_split, records)
@@ -56,15 +63,13 @@ def section(command: click.Command, context: click.Context, level: int) -> str:
 
 
 def _split(record: tuple[str, str]) -> tuple[str, str, str]:
-    """Take what click puts in brackets behind a help text away from it."""
+    """Take what stands in brackets behind a help text away from it: first defaults, then ranges."""
     names, said = record
-    found = re.fullmatch(r"(.*?)(?:^|\s+)\[((?:[^\[\]]|\[[^\]]*\])*)\](.*)", said.strip(), re.DOTALL)
-    extra = []
-    while found:
-        said, extra = found[1], [found[2], *extra]
-        rest = found[3].strip()
-        found = re.fullmatch(r"(?:^|\s*)()\[(.*)\]()", rest) if rest else None
-    return names, said, "; ".join(part.removeprefix("default: ").removeprefix("usually: ") for part in extra)
+    said, extra = said.strip(), ""
+    while found := re.fullmatch(r"(.*?)(?:^|\s+)\[((?:[^\[\]]|\[[^\]]*\])*)\]", said, re.DOTALL):
+        said, extra = found[1], f"{found[2]}; {extra}"
+    parts = [part.removeprefix("default: ").removeprefix("usually: ") for part in extra.split("; ") if part]
+    return names.replace(" RANGE", ""), said, "; ".join(sorted(parts, key=lambda part: bool(_RANGE.fullmatch(part))))
 
 
 def _prose(text: str) -> str:
@@ -73,14 +78,17 @@ def _prose(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep signs that Markdown would take as its own, outside backticks."""
+    """Keep signs that Markdown would take as its own, outside backticks; options are put between them."""
     parts = re.split(r"(`[^`\n]*`)", text)
-    return "".join(part if part.startswith("`") else re.sub(r"([<>*_#|$\[\]])", r"\\\1", part) for part in parts)
+    return "".join(part if part.startswith("`") else _words(part) for part in parts)
+
+
+def _words(text: str) -> str:
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*", r"`\g<0>`", re.sub(r"([<>*_#|$\[\]])", r"\\\1", text))
 
 
 def _cell(text: str) -> str:
-    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
-    return "".join(part.replace("|", r"\|") if part.startswith("`") else _escape(part) for part in parts)
+    return re.sub(r"`[^`]*`", lambda code: code[0].replace("|", r"\|"), _escape(" ".join(text.split())))
 
 
 def _code(text: str) -> str:
