@@ -30,6 +30,7 @@ from bioconv.training.copies import check_copies
 from bioconv.training.data import Samples
 from bioconv.training.finetune import Unmatched
 from bioconv.training.normalisation import Normalisation
+from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
 
@@ -147,7 +148,8 @@ def train_classification(
         Names to `train`, `dev` and perhaps `test`; None: `make_classification_split`. `test` is scored once, at the
         end, with calibration and thresholds from `dev`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -180,7 +182,7 @@ def train_classification(
         callbacks=callbacks,
         device=device,
     )
-    run = trainer.fit(resume=resume)
+    run = trainer.fit(resume=resume and has_state(folder))
     network = network.to("cpu").eval()
     scores = {
         part: score_women(network, images, normalisation, data)

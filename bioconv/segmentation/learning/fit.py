@@ -41,6 +41,7 @@ from bioconv.segmentation.preprocessing import COLOUR, Preprocessing
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.finetune import load_matching
+from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
 
@@ -153,7 +154,8 @@ def train_segmentation(
     split
         Names to `train` and `dev` (other parts are left alone); None: `make_segmentation_split`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -186,7 +188,7 @@ def train_segmentation(
         callbacks=callbacks,
         device=device,
     )
-    run = trainer.fit(resume=resume)
+    run = trainer.fit(resume=resume and has_state(folder))
     network = network.to("cpu").eval()
     maps = [job.maps(network, image) for image in dev]
     decision = choose_decision(dev, maps, data.objective, Decision())

@@ -139,7 +139,8 @@ def train_binding(
     split
         Names to `train` and `dev` (other parts are left alone); None: `make_binding_split`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
