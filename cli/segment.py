@@ -24,6 +24,7 @@ from bioconv.cli.options import (
 
 from bioconv import runtime
 from bioconv.errors import InputError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.segmentation.folders.batch import Batch, Outcome
@@ -188,7 +189,7 @@ def _say(outcome: Outcome) -> None:
     objects = record.facts.get("objects")
     said = f"{record.facts.get('foreground', 0):.2%} foreground"
     if objects is not None:
-        said = "1 object" if objects == 1 else f"{objects} objects"
+        said = counted(objects, "object")
     runtime.logger.info(
         "%s: %s, %s", record.input, said, "done before" if outcome.skipped else f"{record.seconds:.1f} s"
     )
@@ -211,14 +212,22 @@ def _finish(batch: Batch, everything: Sequence[Item], given: dict[str, Any]) -> 
 
 
 def _summary(outcomes: Sequence[Outcome], output: Path) -> dict[str, Any]:
+    from bioconv.images.finding import MANIFEST
+
     failed = sum(one.failed for one in outcomes)
     skipped = sum(one.skipped for one in outcomes)
     counts = {
         "inputs": len(outcomes), "segmented": len(outcomes) - failed - skipped, "done_before": skipped,
         "failed": failed, "output": str(output),
     }  # fmt: skip
-    said = "%s of %s images segmented, %s done before, %s failed; results in %s"
-    runtime.logger.info(said, counts["segmented"], len(outcomes), skipped, failed, output)
+    images = counted(len(outcomes), "image")
+    said = f"{counts['segmented']} of {images} segmented, {skipped} done before, {failed} failed"
+    where = (
+        f"results in {output}"
+        if not failed or failed < len(outcomes)
+        else f"no results; the reasons are in {output / MANIFEST}"
+    )
+    runtime.logger.info("%s; %s", said, where)
     return counts
 
 

@@ -18,6 +18,7 @@ from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.null_distribution import NullDistribution
+from bioconv.wording import unreadable
 
 _HEADER = "# deepbind 0.1"
 _COUNTS = ("reverse_complement", "num_detectors", "detector_len", "has_avg_pooling", "num_hidden")
@@ -85,8 +86,7 @@ def load_motif_model(path: str | Path) -> MotifModel:
         with path.open("rb") as stream:
             published = stream.read(10) == b"# deepbind"
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise ModelError(message) from error
+        raise ModelError(unreadable(path, error)) from error
     if not published:
         file = read_model(path)
         try:

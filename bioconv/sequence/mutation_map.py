@@ -19,6 +19,7 @@ from bioconv.sequence.fasta import FastaReader, encode
 from bioconv.sequence.predictors import Predictor, load_predictors
 from bioconv.sequence.records import Piece, whole_records
 from bioconv.sequence.reference_genome import Genome
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,8 @@ def _from_file(path: str) -> Target:
         message = f"{reader.source}: {many}; a mutation map is of one sequence"
         raise InputError(message)
     if other := reader.ambiguous + reader.foreign:
-        runtime.logger.warning("%s: %s letters other than ACGTUN count as unknown", reader.source, f"{other:,}")
+        said = counted(other, "letter")
+        runtime.logger.warning("%s: %s other than ACGTUN taken as unknown", reader.source, said)
     return _checked(found[0], f"{reader.source}, record {found[0].name!r}")
 
 

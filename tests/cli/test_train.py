@@ -351,7 +351,7 @@ def test_unequal_lengths_are_padded(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "No such file"),
+        (None, "no such file; check the path"),
         ("", "is empty"),
         (">a\nACGT\n>b\nACGTT\n>c\nACGGT\n", "holds 3 bound sequences; at least 20"),
         ("".join(f">p{n}\nMKVLAEEGIVGLCKEWQRS{'KL' * n}\n" for n in range(30)), "DNA or RNA was expected"),

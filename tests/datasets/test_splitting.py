@@ -124,7 +124,7 @@ def test_copies_of_images_are_found_kept_together_and_refused(folder):
 
 def test_an_image_that_cannot_be_read_is_named(folder, tmp_path):
     (tmp_path / "bad.png").write_bytes((folder / "i0.png").read_bytes()[:200])
-    with pytest.raises(InputError, match=r"1 of 1 images .*\n.*bad.png.*cut short"):
+    with pytest.raises(InputError, match=r"1 of 1 image .*\n.*bad.png.*cut short"):
         split_data(tmp_path)
 
 

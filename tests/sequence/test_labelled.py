@@ -107,7 +107,7 @@ def test_refuses(tmp_path, text, message):
 
 
 def test_refuses_what_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_labelled(tmp_path / "none")
     with pytest.raises(InputError, match="not a file"):
         read_labelled(tmp_path)

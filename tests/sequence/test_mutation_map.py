@@ -114,4 +114,4 @@ def test_letters_that_are_none_are_told(tmp_path, model_path, caplog):
     (tmp_path / "x.fa").write_text(">x\nACGRTTQNA\n")
     found = bioconv.mutation_map(str(tmp_path / "x.fa"), model=model_path(2))
     assert found.sequence == "ACGNTTNNA"
-    assert "x.fa: 2 letters other than ACGTUN count as unknown" in caplog.text
+    assert "x.fa: 2 letters other than ACGTUN taken as unknown" in caplog.text

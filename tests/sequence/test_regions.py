@@ -208,7 +208,7 @@ def test_damaged_bed_is_an_input_error(tmp_path):
     bed.write_bytes(gzip.compress(b"".join(b"chr1\t%d\t%d\n" % (k, k * k + 1) for k in range(3000)))[:-900])
     with pytest.raises(InputError, match=r"cut\.bed\.gz"):
         read_bed(bed)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_bed(tmp_path / "none.bed")
 
 

@@ -33,6 +33,7 @@ from bioconv.training.normalisation import Normalisation
 from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
+from bioconv.wording import counted
 
 _HELD_OUT = 0.2
 
@@ -119,7 +120,7 @@ def make_classification_split(data: ClassificationData, seed: int) -> Split:
     names, groups = data.names, [image.group for image in data.images]
     given = [image for image in data.images if image.part]
     if given and len(given) < len(names):
-        message = f"the column split is empty for {len(names) - len(given)} images; fill it, or leave it out"
+        message = f"the column split is empty for {counted(len(names) - len(given), 'image')}; fill it, or leave it out"
         raise InputError(message)
     if given:
         parts = {image.name: image.part for image in data.images}

@@ -20,6 +20,7 @@ from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.objective import INSTANCE_MAPS, Objective
 from bioconv.segmentation.preprocessing import COLOUR
 from bioconv.tables import read_table
+from bioconv.wording import NO_SUCH_FILE
 
 _SHOWN = 10
 _OWN_SUFFIXES = (*MASK_SUFFIXES, ".nii", ".nii.gz", ".jpg", ".jpeg", ".dcm")
@@ -202,7 +203,7 @@ def _pairs_of_table(path: Path) -> list[Pair]:
     twice = [name for name, count in Counter(pair.name for pair in pairs).items() if count > 1]
     missing = [str(file) for pair in pairs for file in (pair.image, pair.mask) if not file.exists()]
     refuse_all([f"{name}: listed more than once" for name in twice], f"names in {path}")
-    refuse_all([f"{file}: not there" for file in missing], f"files that {path} names (paths are relative to it)")
+    refuse_all([f"{file}: {NO_SUCH_FILE}" for file in missing], f"files that {path} names (paths are relative to it)")
     return pairs
 
 

@@ -128,7 +128,7 @@ def test_a_table_with_strata_groups_and_parts(tmp_path):
         ("images/b.png", "y", "p2", "dev"),
     ]
     table.write_text("image,mask\nimages/a.png,masks/z.tif\n")
-    with pytest.raises(InputError, match=r"z\.tif: not there"):
+    with pytest.raises(InputError, match=r"z\.tif: no such file; check the path"):
         find_pairs(table)
 
 

@@ -130,7 +130,11 @@ def test_bad_files(read: Read, content: str | bytes, words: str) -> None:
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "none.meme", "No such file"), (tmp_path, "directory"), ("a\0b", "null")):
+    for path, words in (
+        (tmp_path / "none.meme", "no such file; check the path"),
+        (tmp_path, "a folder where a file is expected"),
+        ("a\0b", "null"),
+    ):
         with pytest.raises(MotifError, match=words) as caught:
             read_motifs(path)
         assert repr(str(path)) in str(caught.value)
