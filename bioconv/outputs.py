@@ -72,6 +72,8 @@ def _output_errors(name: str) -> Iterator[None]:
         if error.errno not in _WRITE_ERRORS:
             raise
         message = f"cannot write {name}: {error.strerror}; nothing was kept"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            message = f"cannot write {name}: there is no folder {Path(name).parent}; make it, or give another name"
         raise OutputError(message) from error
 
 

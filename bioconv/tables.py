@@ -154,7 +154,7 @@ def parse_table(data: bytes, source: str) -> Table:
     columns = _columns(rows[0], source, lines[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(columns):
-            message = f"{source}, line {line}: {len(row)} cells where the header has {len(columns)}"
+            message = f"{source}, line {line}: {counted(len(row), 'cell')} where the header has {len(columns)}"
             raise InputError(message)
     cells = tuple([cell.strip() for cell in column] for column in zip(*rows[1:], strict=True))
     return Table(source, columns, cells or tuple([] for _ in columns), lines[1:])

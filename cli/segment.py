@@ -222,11 +222,8 @@ def _summary(outcomes: Sequence[Outcome], output: Path) -> dict[str, Any]:
     }  # fmt: skip
     images = counted(len(outcomes), "image")
     said = f"{counts['segmented']} of {images} segmented, {skipped} done before, {failed} failed"
-    where = (
-        f"results in {output}"
-        if not failed or failed < len(outcomes)
-        else f"no results; the reasons are in {output / MANIFEST}"
-    )
+    nothing = failed == len(outcomes) > 0
+    where = f"no results; the reasons are in {output / MANIFEST}" if nothing else f"results in {output}"
     runtime.logger.info("%s; %s", said, where)
     return counts
 

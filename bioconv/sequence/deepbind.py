@@ -266,7 +266,8 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
         If it is of another architecture, a hyper-parameter or tensor is missing, unknown or does not fit.
     """
     if file.architecture != "deepbind":
-        message = f"architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
+        message = f"a model of architecture {file.architecture!r} has no motif detectors; 'deepbind' has, see: "
+        message += "bioconv models list"
         raise ModelError(message)
     detectors = _detectors(file)
     window = file.metadata.get("window")

@@ -109,6 +109,8 @@ def is_fasta(path: str | Path) -> bool:
     InputError
         If it cannot be read.
     """
+    if Path(path).is_dir():
+        raise InputError(unreadable(path, IsADirectoryError()))
     if str(path) != "-" and Path(path).exists() and not Path(path).is_file():
         message = f"{path} is not a file; give a file, or - and pipe into stdin"
         raise InputError(message)

@@ -19,7 +19,7 @@ from bioconv.sequence.fasta import FastaReader, encode
 from bioconv.sequence.predictors import Predictor, load_predictors
 from bioconv.sequence.records import Piece, whole_records
 from bioconv.sequence.reference_genome import Genome
-from bioconv.wording import counted
+from bioconv.wording import counted, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,9 @@ def read_target(given: str, reference: str | os.PathLike[str] | None = None) -> 
         return _from_file(given)
     if _SEQUENCE.match(given):
         return _checked(Target("sequence", 0, given.upper().replace("U", "T")), "the sequence")
-    hint = "; for a region give its genome with -r" if match else ""
+    if os.path.isdir(given):  # noqa: PTH112 - as above
+        raise InputError(unreadable(given, IsADirectoryError()))
+    hint = "; for a region give its genome with -r" if match else "; check the path, or the letters"
     message = f"{given[:60]!r} is neither a FASTA file nor letters of a sequence (ACGTUN){hint}"
     raise InputError(message)
 

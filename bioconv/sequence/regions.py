@@ -308,6 +308,9 @@ def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:
         return Faidx(str(indexable), rebuild=True)
     except FastaNotFoundError as error:
         raise InputError(unreadable(path, FileNotFoundError())) from error
+    except UnicodeDecodeError as error:
+        message = f"{path} is no text; {purpose} needs a FASTA, plain or bgzip"
+        raise InputError(message) from error
     except (FastaIndexingError, OSError, ValueError, ImportError) as error:
         message = f"{path}: cannot be indexed for {purpose} ({error}){_remedy(indexable, error)}"
         raise InputError(message) from error

@@ -172,7 +172,7 @@ def test_events_note_every_input(tmp_path):
         (("-m", MOTIFS, "--threads", "0"), 1, "--threads"),
         (("-m", MOTIFS, "--stream", "--top", "3"), 1, "--stream"),
         (("-m", MOTIFS, "--format", "xml"), 2, "'xml' is not one of"),
-        (("-m", MOTIFS, "-o", "missing_folder/out.tsv"), 1, "cannot write missing_folder/out.tsv"),
+        (("-m", MOTIFS, "-o", "missing_folder/out.tsv"), 1, "out.tsv: there is no folder missing_folder; make it"),
         (("-m", MOTIFS, "--background", "0.5,0.5"), 1, "background"),
         (("-m", MOTIFS, "--format", "matrix", "--top", "3"), 1, "--format matrix"),
         (("-m", MOTIFS, "-"), 1, "stdin (-) can be read once"),

@@ -79,6 +79,8 @@ def test_letters_file_and_region_are_the_same(tmp_path, genome, model_path):
     ("given", "with_genome", "match"),
     [
         ("ACGT-A", False, "neither a FASTA file nor letters"),
+        ("peaks.fa", False, "neither a FASTA file nor letters.*; check the path"),
+        ("/", False, "/: a folder where a file is expected"),
         ("chr1:1-5", False, "for a region give its genome with -r"),
         ("", False, "neither a FASTA file"),
         ("ACGT", True, "'ACGT' is no region"),

@@ -293,6 +293,12 @@ def test_what_to_do_about_a_genome_without_index(text, index, reason, tmp_path):
     assert "bgzip" not in str(refused.value)
 
 
+def test_a_genome_that_is_no_text(tmp_path):
+    (tmp_path / "g.png").write_bytes(b"\x89PNG\r\n\xff\xfe")
+    with pytest.raises(InputError, match=r"g\.png is no text; -r needs a FASTA, plain or bgzip"):
+        open_indexed(tmp_path / "g.png", "-r")
+
+
 def test_region_of_a_missing_or_piped_genome(tmp_path):
     bed = tmp_path / "r.bed"
     bed.write_text("chr1\t0\t5\n")

@@ -81,7 +81,7 @@ def test_everything_wrong_is_listed_at_once(tmp_path):
     (images / "c.png").write_bytes(b"not an image")
     with pytest.raises(InputError) as caught:
         read_data(find_pairs(images, masks))
-    assert "2 images and masks" in str(caught.value)
+    assert "2 faults, images and masks" in str(caught.value)
     assert "b.tif: size (10, 14)" in str(caught.value)
     assert "c.png" in str(caught.value)
 

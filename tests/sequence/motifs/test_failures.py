@@ -137,7 +137,7 @@ def test_paths_that_are_no_files(tmp_path: Path) -> None:
     ):
         with pytest.raises(MotifError, match=words) as caught:
             read_motifs(path)
-        assert repr(str(path)) in str(caught.value)
+        assert (repr(path) if path == "a\0b" else str(path)) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", SEEDS)
