@@ -1,6 +1,9 @@
-"""How messages say what many of them say: a count of things, and a file that cannot be read."""
+"""How messages say what many of them say: a count of things, and a file that cannot be read or written."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 NO_SUCH_FILE = "no such file; check the path"
 
@@ -33,6 +36,20 @@ def unreadable(name: object, error: OSError) -> str:
     'peaks.fa: no such file; check the path'
     """
     return f"{name}: {_reason(error)}"
+
+
+def unwritable(path: str | os.PathLike[str], error: OSError) -> str:
+    """Return why the system does not write a file, and what to do where its folder is missing.
+
+    Examples
+    --------
+    >>> unwritable("results/hits.tsv", FileNotFoundError())
+    'there is no folder results; make it, or give another name'
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}; make it, or give another name"
+    return str(error.strerror or error)
 
 
 def _reason(error: OSError) -> str:

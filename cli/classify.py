@@ -128,7 +128,8 @@ def _classify(
             runtime.logger.info("no mammograms for shard %s", given["shard"])
             return 0
         if not bad:
-            runtime.logger.error("no mammograms in %s", ", ".join(map(str, wanted)))
+            said = "no mammograms in %s; expected DICOM files, or a CSV that names pictures"
+            runtime.logger.error(said, ", ".join(map(str, wanted)))
         return 4
     if classifier is None:
         return _show_plan(views, bad, failures)

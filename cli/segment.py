@@ -87,6 +87,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     that cannot be read is named and the others go on. What manifest.jsonl in the results proves done is not done
     again; an interrupted run goes on where it stopped.
     """
+    from bioconv.images.formats import FORMATS
     from bioconv.segmentation.folders.batch import check_output
     from bioconv.segmentation.folders.inputs import find_items
     from bioconv.segmentation.folders.naming import default_output
@@ -98,7 +99,8 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     everything = find_items(wanted_paths, pattern=given["pattern"], exclude=given["exclude"])
     output = Path(given["output"]) if given["output"] else default_output(wanted_paths)
     if not everything:
-        runtime.logger.error("no images in %s", ", ".join(paths))
+        left = " that --pattern and --exclude leave" if given["pattern"] or given["exclude"] else ""
+        runtime.logger.error("no images%s in %s; expected %s", left, ", ".join(paths), FORMATS)
         context.exit(4)
     failures = Failures(len(everything), given["max_failures"])
     if all(item.reason for item in everything):  # nothing to make a folder for

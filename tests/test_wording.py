@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from bioconv.wording import counted, unreadable
+from bioconv.wording import counted, unreadable, unwritable
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_what_the_system_says_of_files(tmp_path):
 def test_what_cannot_be_had_in_a_test(code, reason):
     assert unreadable("x.fa", OSError(code, os.strerror(code))) == f"x.fa: {reason}"
     assert unreadable("x.fa", OSError("the reader's own words")) == "x.fa: the reader's own words"
+
+
+def test_what_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(OSError, match=r"x\.tsv") as caught:
+            (folder / "x.tsv").open("wb")
+        assert unwritable(folder / "x.tsv", caught.value) == (
+            f"there is no folder {folder}; make it, or give another name"
+        )
+    assert unwritable("x.tsv", OSError(errno.ENOSPC, "full")) == "full"

@@ -252,7 +252,9 @@ def test_every_object_has_an_outline(segment, scans, model, form, suffix):
 
 def test_refusals(segment, scans, model, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no images" in segment(tmp_path / "empty", "--model", model, check=4).stderr
+    assert "empty; expected PNG, JPEG, " in segment(tmp_path / "empty", "--model", model, check=4).stderr
+    left = segment(scans, "--model", model, "--pattern", "*.none", check=4).stderr
+    assert f"no images that --pattern and --exclude leave in {scans}; expected PNG" in left
     assert "no such file; check the path" in segment(tmp_path / "none.png", "--model", model, check=4).stderr
     assert not (tmp_path / "none-segmented").exists()
     for words in (
