@@ -18,7 +18,7 @@ _SHOWN = 10
 def inspection_text(found: Inspection) -> str:
     """Lay an inspection out, a fact a line; the first ten of what may be many."""
     files, size = counted(sum(found.files.values()), "file"), counted(found.size, "byte")
-    lines = [f"{found.path}: {files}, {size} ({counts(found.files)})"]
+    lines = [f"{found.path}: {files}, {size}" + (f" ({counts(found.files)})" if found.files else "")]
     lines += _image_lines(found.images) if found.images else []
     for one in found.sequences:
         lines += _sequence_lines(one)

@@ -7,12 +7,18 @@ from typing import Any
 from bioconv.wording import counted
 
 Figures = dict[str, Any]
+_SIZES = {
+    "samples": ("sample", "samples"), "positives": ("positive", "positives"), "negatives": ("negative", "negatives"),
+    "groups": ("group", "groups"), "lesions": ("lesion", "lesions"),
+    "images_with_lesions": ("image with lesions", "images with lesions"),
+    "false_positives": ("false positive", "false positives"),
+}  # fmt: skip
+"""What was counted, of one and of several."""
 
 
 def figures_table(figures: Figures) -> str:
     """Lay a summary's figures out in aligned columns, for people; JSON is for programs."""
-    sized = ("samples", "positives", "negatives", "groups", "lesions", "images_with_lesions", "false_positives")
-    sizes = [f"{figures[key]} {key.replace('_', ' ')}" for key in sized if key in figures]
+    sizes = [f"{figures[key]} {words[figures[key] != 1]}" for key, words in _SIZES.items() if key in figures]
     sizes += [f"{count} {name}" for name, count in figures.get("classes", {}).items()]
     blocks = [", ".join(sizes)]
     rows = [["model", "figure", "value", "low", "high", "method"]]

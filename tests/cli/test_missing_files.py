@@ -59,6 +59,7 @@ def run(command: str) -> tuple[int, str]:
         ("train classify GONE -o n.safetensors", 4, MISSING),
         ("train lstm x.fa -o n.safetensors --config GONE", 1, MISSING),
         ("datasets split GONE -o n.tsv", 1, MISSING),
+        ("datasets info GONE.fa", 1, MISSING),
         ("scan own -m k.meme", 4, FOLDER),
         ("scan x.fa -m own", 1, FOLDER),
         ("predict own --model m.safetensors", 4, FOLDER),

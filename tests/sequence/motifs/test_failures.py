@@ -72,7 +72,7 @@ BOMB = (
         (meme("1 0 0 0\n0.5 0.4 0 0"), ":10: position 2 of motif bad sums to 0.9"),
         (meme("1 0 0 0\n0.5 0.4 0.2 0"), ":10: position 2 of motif bad sums to 1.1"),
         (meme("1 0 0 0\n0 0 0 0"), ":10: position 2 of motif bad is all zeros"),
-        (meme("1 0 0 0"), ":8: motif bad announces w= 2 but 1 rows follow"),
+        (meme("1 0 0 0"), ":8: motif bad announces w= 2 but 1 row follows"),
         (meme("1 0 0 0\n1 0 0 0\n1 0 0 0"), ":8: motif bad announces w= 2 but 3 rows follow"),
         (meme("1 0 0 0", "letter-probability matrix: w= two"), ":8: w= 'two'"),
         (meme("1 0 0 0", "letter-probability matrix: w= 1 nsites= many"), ":8: 'many' is not a number"),
