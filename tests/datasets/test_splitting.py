@@ -115,7 +115,7 @@ def test_copies_of_images_are_found_kept_together_and_refused(folder):
     assert split.parts["i0"] == split.parts["turned"]
     assert split.parts["i1"] == split.parts["brighter"]
     assert split.groups["turned"] == "i0"
-    assert any(line.startswith("2 pairs of images are copies") for line in said)
+    assert any(line.startswith("2 pairs of images that are copies") for line in said)
     check_data(folder, split)
     moved = dict(split.parts) | {"turned": "train" if split.parts["i0"] == "test" else "test"}
     with pytest.raises(InputError, match=r"i0 \(\w+\) and turned \(\w+\), correlation"):

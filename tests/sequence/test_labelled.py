@@ -109,5 +109,5 @@ def test_refuses(tmp_path, text, message):
 def test_refuses_what_is_no_file(tmp_path):
     with pytest.raises(InputError, match="no such file; check the path"):
         read_labelled(tmp_path / "none")
-    with pytest.raises(InputError, match="not a file"):
+    with pytest.raises(InputError, match="a folder where a file is expected"):
         read_labelled(tmp_path)
