@@ -198,14 +198,18 @@ def make_results_folder(output: Path) -> None:
     OutputError
         If it cannot be made.
     """
-    if output.exists() and not output.is_dir():
-        message = f"-o {output} is a file; give a folder"
-        raise OutputError(message)
+    _refuse_file(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"cannot make the folder {output}: {error.strerror}; choose another with -o"
         raise OutputError(message) from error
+
+
+def _refuse_file(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        message = f"-o {output} is a file; give a folder"
+        raise OutputError(message)
 
 
 def refuse_among_inputs(output: Path, given: Iterable[Path], files: Iterable[Path]) -> None:
@@ -222,7 +226,10 @@ def refuse_among_inputs(output: Path, given: Iterable[Path], files: Iterable[Pat
     ------
     OptionError
         If the folder is one that was given, or directly holds an image.
+    OutputError
+        If it is a file.
     """
+    _refuse_file(output)
     place = output.resolve()
     folders = {path.resolve() for path in given if path.is_dir()} | {path.resolve().parent for path in files}
     if place in folders and not (place / NAME).is_file():

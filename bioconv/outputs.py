@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from bioconv.errors import OutputError
 from bioconv.version import __version__
+from bioconv.wording import unwritable
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def _output_errors(name: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:
             raise
-        message = f"cannot write {name}: {error.strerror}; nothing was kept"
+        message = f"cannot write {name}: {unwritable(name, error)}; nothing was kept"
         raise OutputError(message) from error
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError
+from bioconv.wording import counted, unreadable
 
 LARGEST = 1 << 30
 _SEPARATORS = ("\t", ",", ";")
@@ -102,7 +103,8 @@ class Table:
                 for cell, line in zip(cells, self.lines, strict=True)
                 if first.setdefault(cell, line) != line
             ]
-            message = f"{self.source}: {len(twice)} rows repeat a {name}: {listed(twice)}; keep one of each"
+            rows = counted(len(twice), "row", does=("repeats", "repeat"))
+            message = f"{self.source}: {rows} a {name}: {listed(twice)}; keep one of each"
             raise InputError(message)
         return cells
 
@@ -152,7 +154,7 @@ def parse_table(data: bytes, source: str) -> Table:
     columns = _columns(rows[0], source, lines[0])
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(columns):
-            message = f"{source}, line {line}: {len(row)} cells where the header has {len(columns)}"
+            message = f"{source}, line {line}: {counted(len(row), 'cell')} where the header has {len(columns)}"
             raise InputError(message)
     cells = tuple([cell.strip() for cell in column] for column in zip(*rows[1:], strict=True))
     return Table(source, columns, cells or tuple([] for _ in columns), lines[1:])
@@ -176,8 +178,7 @@ def read_bytes(path: str | Path) -> bytes:
         message = f"{source}: the gzip data is damaged or cut short ({error}); fetch or compress it again"
         raise InputError(message) from error
     except OSError as error:
-        message = f"{source}: {error.strerror or error}"
-        raise InputError(message) from error
+        raise InputError(unreadable(source, error)) from error
     if len(data) > LARGEST:
         message = f"{source} holds more than {LARGEST >> 30} GiB; give it in parts"
         raise InputError(message)

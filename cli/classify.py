@@ -32,6 +32,7 @@ from bioconv.cli.options import (
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,7 +128,8 @@ def _classify(
             runtime.logger.info("no mammograms for shard %s", given["shard"])
             return 0
         if not bad:
-            runtime.logger.error("no mammograms in %s", ", ".join(map(str, wanted)))
+            said = "no mammograms in %s; expected DICOM files, or a CSV that names pictures"
+            runtime.logger.error(said, ", ".join(map(str, wanted)))
         return 4
     if classifier is None:
         return _show_plan(views, bad, failures)
@@ -251,10 +253,11 @@ def _finish(batch: Batch, outcomes: Sequence[Outcome], given: dict[str, Any]) ->
         write_pages(batch, outcomes, tables, evaluation=evaluation)
     failed = sum(one.failed for one in outcomes)
     before = sum(one.skipped for one in outcomes)
-    said = "%s images scored, %s listed only, %s failed, %s done before; %s exams; results in %s"
+    said = "%s scored, %s listed only, %s failed, %s done before; %s; results in %s"
     scored = sum(one.scored is not None for one in outcomes)
     listed = len(outcomes) - scored - failed
-    runtime.logger.info(said, scored, listed, failed, before, len(tables.exams), batch.output)
+    images, exams = counted(scored, "image"), counted(len(tables.exams), "exam")
+    runtime.logger.info(said, images, listed, failed, before, exams, batch.output)
     if given["as_json"]:
         counts: dict[str, Any] = {"scored": scored, "listed": listed, "failed": failed, "done_before": before}
         counts["output"] = str(batch.output)

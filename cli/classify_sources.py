@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bioconv import runtime
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.mammography.finding import Failure
@@ -104,8 +105,8 @@ def warn_of_pictures(views: Sequence[View], given: dict[str, Any]) -> None:
 
     others = sum(not view.excluded and not can_be_captured(view) for view in views)
     if given["dicom_out"] and others:
-        said = "--dicom-out: nothing is written of %d images: they have no SOPInstanceUID to be referred to"
-        runtime.logger.warning(said, others)
+        said = "--dicom-out: nothing is written of %s no SOPInstanceUID to be referred to by"
+        runtime.logger.warning(said, counted(others, "image", does=("that has", "that have")))
 
 
 def said_command(command: str, given: dict[str, Any], identifiers: Identifiers) -> str:

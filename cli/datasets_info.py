@@ -30,7 +30,8 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
     from bioconv.datasets.facts import facts
     from bioconv.datasets.registry import find, sources
 
-    from bioconv.errors import OptionError
+    from bioconv.errors import InputError, OptionError
+    from bioconv.wording import unreadable
 
     places = {source.place for source in sources().values()}
     if target and target not in sources() and target not in places and Path(target).exists():
@@ -39,6 +40,8 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
     if split or output:
         message = f"--split and -o are for a folder of your own, and {target!r} is none"
         raise OptionError(message)
+    if target and (Path(target).suffix or Path(target).is_absolute()):  # no set has such a name
+        raise InputError(unreadable(target, FileNotFoundError()))
     found = [facts(source) for source in find(target)]
     if as_json:
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))

@@ -12,6 +12,8 @@ from bioconv.cli.options import Failures
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
+from bioconv.tables import listed
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.evaluation.overlap import ClassOverlap
@@ -37,8 +39,8 @@ def evaluate_masks(folders: tuple[str, str], classes: str | None, request: Reque
             valued += [pair.name] if several else []
     if valued:
         runtime.logger.warning(
-            "%d images (%s, ...) have several values above 0, all taken as foreground; --classes tells them apart",
-            len(valued), valued[0],
+            "several values above 0, all taken as foreground, in %s: %s; --classes tells them apart",
+            counted(len(valued), "image"), listed(valued, 3),
         )  # fmt: skip
     if images:
         figures = summarise_masks(images, request.settings)

@@ -12,6 +12,8 @@ from bioconv.cli.models_files import export, import_
 from bioconv.cli.models_look import features, summary
 from bioconv.cli.models_retrain import retrain, retraining
 
+from bioconv.wording import counted
+
 if TYPE_CHECKING:
     from bioconv.zoo import Model, ModelSet
 
@@ -72,7 +74,7 @@ def list_(pattern: str, as_json: bool, quiet: bool, verbose: int, **filters: str
         table = [columns, *([_cell(row[column]) for column in columns] for row in rows)]
         click.echo("\n".join("\t".join(line) for line in table))
     near = "" if found else near_names(pattern)
-    logger.info("%d of %d models%s", len(found), len(models()), near)
+    logger.info("%d of %s%s", len(found), counted(len(models()), "model"), near)
 
 
 def _cell(value: object) -> str:

@@ -12,6 +12,7 @@ from bioconv.cli.options import Failures, check_paths, log_options, no_header_op
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.conv.detectors import Codes
@@ -114,12 +115,16 @@ def _rows(
     codes = None if sequences is None else _read(sequences)
     found = rank_detectors(detector_motifs(loaded.detectors, codes, name=loaded.name), top)
     silent = sum(each.motif is None for each in found)
-    used = "the weights alone" if codes is None else f"{len(codes):,} sequences"
+    used = "the weights alone" if codes is None else counted(len(codes), "sequence")
     runtime.logger.info(
-        "%s: motifs of %d detectors from %s%s",
-        *(loaded.name, len(found) - silent, used, f"; {silent} respond to nothing in particular" if silent else ""),
+        "%s: motifs of %s from %s%s",
+        *(loaded.name, counted(len(found) - silent, "detector"), used, f"; {_silent(silent)}" if silent else ""),
     )
     return match_detectors(found, targets, options)
+
+
+def _silent(number: int) -> str:
+    return f"{number} {'responds' if number == 1 else 'respond'} to nothing in particular"
 
 
 def _read(path: str) -> list[Codes]:
@@ -166,4 +171,4 @@ def _draw(rows: list[MatchedDetector], name: str, given: dict[str, Any]) -> None
     from bioconv.sequence.detector_matches import draw_logos
 
     paths = draw_logos(rows, given["logos"], title=name, form=given["logo_format"], both=given["both_orientations"])
-    runtime.logger.info("%d figures in %s", len(paths), given["logos"])
+    runtime.logger.info("%s in %s", counted(len(paths), "figure"), given["logos"])

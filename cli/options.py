@@ -13,6 +13,7 @@ import click
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError, OutputError
 from bioconv.outputs import is_stdout
+from bioconv.wording import unwritable
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -196,7 +197,7 @@ class Failures:
             with Path(self._events).open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
         except OSError as error:
-            message = f"cannot write the events to {self._events}: {error.strerror}"
+            message = f"cannot write the events to {self._events}: {unwritable(self._events, error)}"
             raise OutputError(message) from error
 
     @property

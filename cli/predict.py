@@ -27,6 +27,7 @@ from bioconv.cli.predict_positions import check_choices, position_options, write
 
 from bioconv import runtime
 from bioconv.errors import InputError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.sequence.fasta import Record
@@ -100,7 +101,7 @@ def command(
         if failures.all:
             context.exit(failures.exit_code)
     run.warn()
-    runtime.logger.info("%s sequences, %s bases", f"{run.records:,}", f"{run.bases:,}")
+    runtime.logger.info("%s, %s", counted(run.records, "sequence"), counted(run.bases, "base"))
     context.exit(failures.exit_code)
 
 

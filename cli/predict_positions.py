@@ -12,6 +12,7 @@ import click
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError, OutputError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.cli.options import Failures
@@ -103,7 +104,7 @@ def write_positions(
         facts = {**run.facts(), "threshold": threshold, "command": shlex.join(["bioconv", *sys.argv[1:]])}
         files.write("" if given["no_header"] else provenance(**facts))
     run.warn()
-    runtime.logger.info("%s sequences, %s letters", f"{run.records:,}", f"{run.bases:,}")
+    runtime.logger.info("%s, %s", counted(run.records, "sequence"), counted(run.bases, "letter"))
     for path in files.paths:
         click.echo(path)
 

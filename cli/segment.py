@@ -24,6 +24,7 @@ from bioconv.cli.options import (
 
 from bioconv import runtime
 from bioconv.errors import InputError
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.segmentation.folders.batch import Batch, Outcome
@@ -86,6 +87,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     that cannot be read is named and the others go on. What manifest.jsonl in the results proves done is not done
     again; an interrupted run goes on where it stopped.
     """
+    from bioconv.images.formats import FORMATS
     from bioconv.segmentation.folders.batch import check_output
     from bioconv.segmentation.folders.inputs import find_items
     from bioconv.segmentation.folders.naming import default_output
@@ -97,7 +99,8 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
     everything = find_items(wanted_paths, pattern=given["pattern"], exclude=given["exclude"])
     output = Path(given["output"]) if given["output"] else default_output(wanted_paths)
     if not everything:
-        runtime.logger.error("no images in %s", ", ".join(paths))
+        left = " that --pattern and --exclude leave" if given["pattern"] or given["exclude"] else ""
+        runtime.logger.error("no images%s in %s; expected %s", left, ", ".join(paths), FORMATS)
         context.exit(4)
     failures = Failures(len(everything), given["max_failures"])
     if all(item.reason for item in everything):  # nothing to make a folder for
@@ -188,7 +191,7 @@ def _say(outcome: Outcome) -> None:
     objects = record.facts.get("objects")
     said = f"{record.facts.get('foreground', 0):.2%} foreground"
     if objects is not None:
-        said = "1 object" if objects == 1 else f"{objects} objects"
+        said = counted(objects, "object")
     runtime.logger.info(
         "%s: %s, %s", record.input, said, "done before" if outcome.skipped else f"{record.seconds:.1f} s"
     )
@@ -211,14 +214,19 @@ def _finish(batch: Batch, everything: Sequence[Item], given: dict[str, Any]) -> 
 
 
 def _summary(outcomes: Sequence[Outcome], output: Path) -> dict[str, Any]:
+    from bioconv.images.finding import MANIFEST
+
     failed = sum(one.failed for one in outcomes)
     skipped = sum(one.skipped for one in outcomes)
     counts = {
         "inputs": len(outcomes), "segmented": len(outcomes) - failed - skipped, "done_before": skipped,
         "failed": failed, "output": str(output),
     }  # fmt: skip
-    said = "%s of %s images segmented, %s done before, %s failed; results in %s"
-    runtime.logger.info(said, counts["segmented"], len(outcomes), skipped, failed, output)
+    images = counted(len(outcomes), "image")
+    said = f"{counts['segmented']} of {images} segmented, {skipped} done before, {failed} failed"
+    nothing = failed == len(outcomes) > 0
+    where = f"no results; the reasons are in {output / MANIFEST}" if nothing else f"results in {output}"
+    runtime.logger.info("%s; %s", said, where)
     return counts
 
 

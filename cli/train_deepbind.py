@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, events_option, index_files, log_options
-from bioconv.cli.train_options import recipe_options, table_of
+from bioconv.cli.train_options import recipe_options, resume_option, table_of
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -80,7 +80,7 @@ _CODES = "Exit codes: 0 done, 1 error, 2 usage, 4 no data could be read, 130 int
     help="Default: the processors there are, or a process's share. With another number the weights differ in their "
     "last digits.",
 )  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on with what an interrupted training has left.")
+@resume_option
 @recipe_options(DEFAULTS)
 @events_option
 @log_options

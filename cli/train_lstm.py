@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from bioconv.cli.options import check_paths, device_option, events_option, log_options, training_threads_option
-from bioconv.cli.train_options import recipe_options, table_of
+from bioconv.cli.train_options import recipe_options, resume_option, table_of
 
 from bioconv import runtime
 from bioconv.errors import InputError, OptionError
@@ -67,7 +67,7 @@ _OF_NETWORK = (
 @click.option("--name", help="Name of the model.  [that of the file]")
 @click.option("--licence", default="", help="Of the model, noted in it.")
 @click.option("--citation", default="", help="Of the data, noted in the model.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted training.")
+@resume_option
 @events_option
 @device_option
 @training_threads_option

@@ -26,6 +26,12 @@ _CHOICES = {
 }
 
 
+def resume_option(command: _Command) -> _Command:
+    """Add `--resume`."""
+    said = "Go on with an interrupted training; where there is none, begin."
+    return click.option("--resume", is_flag=True, help=said)(command)
+
+
 def _or_none(number: type[int] | type[float]) -> Callable[[Any], Any]:
     """Return a reader of a number, or of `none`."""
 

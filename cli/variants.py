@@ -22,6 +22,7 @@ from bioconv.cli.options import (
 )
 
 from bioconv import runtime
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from bioconv.sequence.variant_run import VariantRun
@@ -81,8 +82,8 @@ def command(context: click.Context, /, vcf: str, **given: Any) -> None:
         _write(run, vcf, (output, vcf_out), head if not no_header else "")
         run.close()
         runtime.logger.info(
-            "%s records, %s alternative alleles, %s scored",
-            *(f"{number:,}" for number in (run.records, run.alleles, run.scored)),
+            "%s, %s, %s scored",
+            *(counted(run.records, "record"), counted(run.alleles, "alternative allele"), f"{run.scored:,}"),
         )
     context.exit(failures.exit_code)
 

@@ -14,6 +14,7 @@ from bioconv.download import RemoteFile, cache_folder, cached_path, fetch, is_ca
 from bioconv.errors import BioconvError, DownloadError, InputError
 from bioconv.outputs import open_output
 from bioconv.runtime import logger, progress
+from bioconv.wording import counted
 
 _HEAD = 4096  # bytes in which a format shows itself
 
@@ -181,7 +182,12 @@ def _fetch_all(source: Source, wanted: Iterable[RemoteFile]) -> None:
     if not missing:
         return
     _check_addresses(source, missing)
-    logger.info("%s: fetching %d files, %d bytes", source.name, len(missing), sum(one.size for one in missing))
+    logger.info(
+        "%s: fetching %s, %s",
+        source.name,
+        counted(len(missing), "file"),
+        counted(sum(one.size for one in missing), "byte"),
+    )
     with progress(len(missing), source.name, unit="file") as bar:
         for one in missing:
             fetch(one)
@@ -255,13 +261,13 @@ def _check_number(folder: Path, wanted: Expected) -> FileCheck:
     found = sorted(path for path in folder.rglob(wanted.pattern) if path.is_file())
     faults = [f"{path.relative_to(folder)} {fault}" for path in found if (fault := _fault(path, wanted))]
     if len(found) < wanted.count:
-        said = "; ".join([f"{len(found)} files, at least {wanted.count} expected", *faults[:1]])
+        said = "; ".join([f"{counted(len(found), 'file')}, at least {wanted.count} expected", *faults[:1]])
         return FileCheck(wanted.pattern, "wrong number" if found else "missing", said)
     if faults:
         return FileCheck(
-            wanted.pattern, "wrong content", f"{len(faults)} of {len(found)} files: {'; '.join(faults[:3])}"
+            wanted.pattern, "wrong content", f"{len(faults)} of {counted(len(found), 'file')}: {'; '.join(faults[:3])}"
         )
-    return FileCheck(wanted.pattern, "ok", f"{len(found)} files")
+    return FileCheck(wanted.pattern, "ok", counted(len(found), "file"))
 
 
 def _fault(path: Path, wanted: Expected) -> str:

@@ -25,6 +25,7 @@ from bioconv.sequence.labelled import NAMES, SEQUENCES, is_fasta
 from bioconv.tables import Table, read_table
 from bioconv.training.splits import Split, read_split
 from bioconv.version import __version__
+from bioconv.wording import unreadable
 
 FASTA = (".fa", ".fasta", ".fna", ".ffn", ".faa", ".fas")
 TABLES = (".csv", ".tsv", ".seq")
@@ -149,8 +150,7 @@ def inspect_folder(path: str | Path, *, split: str | Path | Split | None = None)
     """
     root = Path(path)
     if not root.exists():
-        message = f"{path}: no such file or folder"
-        raise InputError(message)
+        raise InputError(unreadable(path, FileNotFoundError()))
     given = split if isinstance(split, Split) or split is None else read_split(split)
     files = _files(root)
     own = {file.resolve() for file in files} - ({Path(split).resolve()} if isinstance(split, str | Path) else set())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from bioconv.wording import counted
+
 if TYPE_CHECKING:
     from bioconv.datasets.inspection import Inspection
     from bioconv.datasets.inspection_images import SeenImages
@@ -15,12 +17,13 @@ _SHOWN = 10
 
 def inspection_text(found: Inspection) -> str:
     """Lay an inspection out, a fact a line; the first ten of what may be many."""
-    lines = [f"{found.path}: {sum(found.files.values())} files, {found.size:,} bytes ({counts(found.files)})"]
+    files, size = counted(sum(found.files.values()), "file"), counted(found.size, "byte")
+    lines = [f"{found.path}: {files}, {size}" + (f" ({counts(found.files)})" if found.files else "")]
     lines += _image_lines(found.images) if found.images else []
     for one in found.sequences:
         lines += _sequence_lines(one)
     for table in found.tables:
-        lines.append(f"table {table.file}: {table.rows} rows; columns {', '.join(table.columns)}")
+        lines.append(f"table {table.file}: {counted(table.rows, 'row')}; columns {', '.join(table.columns)}")
         lines += [f"  {column}: {counts(classes)}" for column, classes in table.classes.items()]
         lines += _some("files it names that are not there", table.missing, indent="  ")
     lines += _some("unreadable", [f"{name}: {reason}" for name, reason in found.unreadable])
@@ -31,8 +34,8 @@ def inspection_text(found: Inspection) -> str:
     if found.parts:
         lines.append(f"split: {counts(found.parts)}")
         missing, outside = found.unknown
-        lines += [f"  {missing} of its samples were not found here"] if missing else []
-        lines += [f"  {outside} samples found here are not in it"] if outside else []
+        lines += [f"  not found here: {counted(missing, 'sample')} of it"] if missing else []
+        lines += [f"  not in it: {counted(outside, 'sample')} found here"] if outside else []
         lines += [f"  LEAK: {leak}" for leak in found.leaks] or ["  no leaks"]
     return "\n".join(lines) + "\n"
 
@@ -75,7 +78,7 @@ def _image_lines(images: SeenImages) -> list[str]:
 def _sequence_lines(one: SeenSequences) -> list[str]:
     gc = "" if one.gc is None else f", GC {one.gc:.1%}, unknown letters {one.unknown:.2%}"
     lines = [
-        f"sequences {one.file}: {one.records} ({one.kind}), {one.letters:,} letters{gc}",
+        f"sequences {one.file}: {one.records} ({one.kind}), {counted(one.letters, 'letter')}{gc}",
         f"  lengths: {one.shortest} to {one.longest}, median {one.median:g}",
     ]
     lines += [f"  labels: {counts(one.labels)}"] if one.labels else []

@@ -19,6 +19,7 @@ from bioconv.images.reader import ImagePath, open_image
 from bioconv.sequence.labelled import NAMES, SEQUENCES, is_fasta
 from bioconv.sequence.letters import Identity, fasta_letters, letters_fingerprint
 from bioconv.tables import Table, read_table
+from bioconv.wording import counted
 
 IMAGES = ("image", "path", "file")
 GROUPS = ("group", "patient", "patient_id")
@@ -126,8 +127,8 @@ def read_thumbnails(listing: Listing) -> NDArray[np.float32]:
     if faults:
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         listed = "\n  ".join(faults[:_SHOWN])
-        message = f"{len(faults)} of {len(listing.images)} images of {listing.source} cannot be read; mend them or "
-        message += f"take them away:\n  {listed}{more}"
+        message = f"{len(faults)} of {counted(len(listing.images), 'image')} of {listing.source} cannot be read; "
+        message += f"mend them or take them away:\n  {listed}{more}"
         raise InputError(message)
     return np.stack(found)
 

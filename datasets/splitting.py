@@ -14,6 +14,7 @@ from bioconv.errors import InputError, OptionError
 from bioconv.images.copies import copies
 from bioconv.training.copies import check_copies
 from bioconv.training.splits import Split, check_split, make_split
+from bioconv.wording import counted
 
 FRACTIONS = {"train": 0.7, "dev": 0.15, "test": 0.15}
 _MOST_CLASSES = 100
@@ -104,14 +105,12 @@ def check_data(path: str | Path, split: Split, *, group: str | None = None) -> l
     ):
         if lacking:
             shown = ", ".join(sorted(lacking)[:5])
-            message = f"{len(lacking)} samples {what}: {shown}; is it the split of these data?"
+            message = f"{counted(len(lacking), 'sample')} {what}: {shown}; is it the split of these data?"
             raise InputError(message)
     leaks, within = find_leaks(split, listing, thumbnails, groups=_groups(listing, group))
     if leaks:
         raise InputError("\n".join(leaks))
-    compared = [
-        f"{len(listing.names)} samples, groups of the split" if split.groups else f"{len(listing.names)} samples"
-    ]
+    compared = [counted(len(listing.names), "sample") + (", groups of the split" if split.groups else "")]
     column = group or listing.group_column()
     compared += [f"column {column}"] if column else []
     compared += ["sequences and their reverse complements"] if listing.fingerprints else []
@@ -238,14 +237,15 @@ def _said(
 ) -> list[str]:
     said = []
     if given is not None:
-        said.append(f"{len(set(given))} groups given")
+        said.append(f"{counted(len(set(given)), 'group')} given")
     if listing.fingerprints is not None:
         more = len(listing.fingerprints) - len(set(listing.fingerprints))
-        said += [f"{more} sequences are copies or reverse complements of others: kept in one part"] if more else []
+        same = counted(more, "sequence", does=("is a copy or reverse complement", "are copies or reverse complements"))
+        said += [f"{same} of others: kept in one part"] if more else []
     if pairs:
         shown = "; ".join(f"{listing.names[one]} and {listing.names[other]}" for one, other in pairs[:5])
         more_pairs = f" and {len(pairs) - 5} more" if len(pairs) > 5 else ""
-        said.append(f"{len(pairs)} pairs of images are copies: kept in one part: {shown}{more_pairs}")
+        said.append(f"{counted(len(pairs), 'pair')} of images that are copies: kept in one part: {shown}{more_pairs}")
     largest, count = Counter(groups).most_common(1)[0]
     if count > max(_LARGEST * len(groups), 1):
         said.append(f"group {largest} holds {count} of {len(groups)} samples: parts cannot have their shares")

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [
-    {"version", "errors"},
+    {"version", "errors", "wording"},
     {"runtime", "outputs", "tables", "part_files", "shards"},
     {"download", "manifest", "cluster"},
     {"unpack"},

@@ -84,5 +84,5 @@ def test_refuses_cells(tmp_path, call, text, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_table(tmp_path / "none.csv")

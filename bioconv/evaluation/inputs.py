@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bioconv.errors import InputError
+from bioconv.wording import counted
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,7 +60,7 @@ def numbers(predicted: ArrayLike, observed: ArrayLike, *, least: int = 1) -> tup
             message = f"value {int(np.argmin(np.isfinite(values)))} (from 0) is not finite; take it out"
             raise InputError(message)
     if len(pair[0]) < least:
-        message = f"{len(pair[0])} samples; at least {least} are needed"
+        message = f"{counted(len(pair[0]), 'sample')}; at least {least} are needed"
         raise InputError(message)
     return pair
 

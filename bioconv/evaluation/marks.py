@@ -13,6 +13,7 @@ from bioconv.evaluation.froc import Lesions, Marks
 from bioconv.evaluation.inputs import Floats
 from bioconv.evaluation.predictions import GROUPS
 from bioconv.tables import Table, listed, read_table
+from bioconv.wording import counted
 
 X, Y, SCORE, RADIUS = ("x",), ("y",), ("score",), ("radius",)
 EDGES = (("x0", "xmin", "left"), ("y0", "ymin", "top"), ("x1", "xmax", "right"), ("y1", "ymax", "bottom"))
@@ -132,9 +133,7 @@ def _places(table: Table, images: Sequence[str]) -> np.ndarray:
         f"{name!r} (line {line})" for name, line in zip(_images(table), table.lines, strict=True) if name not in place
     ]
     if unknown:
-        message = (
-            f"{table.source}: {len(unknown)} rows are in no listed image: {listed(unknown)}; list every image that "
-            "was looked at"
-        )
+        rows = counted(len(unknown), "row", does=("is", "are"))
+        message = f"{table.source}: {rows} in no listed image: {listed(unknown)}; list every image that was looked at"
         raise InputError(message)
     return np.array([place[name] for name in _images(table)], dtype=np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from bioconv.errors import InputError
 from bioconv.evaluation.inputs import Flags, Floats
 from bioconv.tables import Table, listed, read_table
+from bioconv.wording import counted
 
 READER, DECISION, SCORE, THRESHOLD = ("reader",), ("decision",), ("score",), ("threshold",)
 
@@ -96,7 +97,8 @@ def _rows(table: Table, names: Sequence[str]) -> np.ndarray:
     cases = table.column(table.columns[0])
     unknown = [f"{case!r} (line {line})" for case, line in zip(cases, table.lines, strict=True) if case not in place]
     if unknown or not cases:
-        what = f"{len(unknown)} rows are of no labelled case: {listed(unknown)}" if unknown else "a header but no rows"
+        rows = counted(len(unknown), "row", does=("is", "are"))
+        what = f"{rows} of no labelled case: {listed(unknown)}" if unknown else "a header but no rows"
         message = f"{table.source}: {what}; the first column must hold names of the labels"
         raise InputError(message)
     return np.array([place[case] for case in cases], dtype=np.int64)

@@ -8,6 +8,7 @@ from bioconv.errors import InputError
 from bioconv.evaluation.predictions import Predictions
 from bioconv.evaluation.thresholds import ChosenThreshold, choose_threshold
 from bioconv.tables import listed
+from bioconv.wording import counted
 
 
 def choose_thresholds(
@@ -32,8 +33,8 @@ def choose_thresholds(
     OptionError
         As `thresholds.choose_threshold`.
     """
-    _apart("samples", validation.names, tested.names, validation.source)
-    _apart("groups", validation.groups or [], tested.groups or [], validation.source)
+    _apart("sample", validation.names, tested.names, validation.source)
+    _apart("group", validation.groups or [], tested.groups or [], validation.source)
     if validation.task() != "binary":
         message = f"{validation.source}: a threshold needs labels 0 and 1"
         raise InputError(message)
@@ -53,8 +54,9 @@ def choose_thresholds(
 def _apart(what: str, ours: list[str], theirs: list[str], source: str) -> None:
     both = sorted(set(ours) & set(theirs))
     if both:
+        known = counted(len(both), what, does=("is", "are"))
         message = (
-            f"{source}: {len(both)} {what} are among those to be judged too: {listed(both)}. A threshold chosen on "
+            f"{source}: {known} among those to be judged too: {listed(both)}. A threshold chosen on "
             "them would look better than it is; leave them out of one of the two"
         )
         raise InputError(message)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bioconv.errors import BioconvError, InputError
+from bioconv.wording import unreadable
 
 _LIBRARIES = threading.RLock()
 """`warnings.catch_warnings` changes the whole process: one thread at a time."""
@@ -32,11 +33,10 @@ def reading(path: str | Path, what: str) -> Iterator[None]:
             raise
         message = f"{path}: {error}"
         raise InputError(message) from error
-    except (BioconvError, FileNotFoundError, PermissionError) as error:
-        if isinstance(error, BioconvError):
-            raise
-        message = f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else 'no permission to read it'}"
-        raise InputError(message) from error
+    except BioconvError:
+        raise
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputError(unreadable(path, error)) from error
     except MemoryError as error:
         message = f"{path}: does not fit into memory; store it as a tiled TIFF, or give smaller images"
         raise InputError(message) from error

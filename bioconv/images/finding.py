@@ -13,6 +13,7 @@ from typing import Any
 from bioconv.images.failures import listening
 from bioconv.images.formats import SUFFIXES, image_suffix, is_zarr, refusal
 from bioconv.images.reader import ImagePath
+from bioconv.wording import NO_SUCH_FILE
 
 MANIFEST = "manifest.jsonl"
 """A folder that holds it holds our results, and is never read as input."""
@@ -100,7 +101,7 @@ def _walk(given: Path) -> Iterator[tuple[Path, Path, bool]]:
 
 def _reason(path: Path) -> str | None:
     if not path.exists():
-        return "no such file"
+        return NO_SUCH_FILE
     if path.is_dir() and (path / MANIFEST).is_file():
         return f"a folder of results ({MANIFEST}); give the images"
     return refusal(path) if path.is_file() else None

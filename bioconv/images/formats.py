@@ -43,6 +43,10 @@ _REFUSED_MAGIC = (
 )  # fmt: skip
 
 
+FORMATS = "PNG, JPEG, BMP, GIF, TIFF, DICOM, NIfTI, MGH, NPY, OME-Zarr"
+"""What is read, for messages."""
+
+
 def image_suffix(path: Path) -> str:
     """Return the suffix of a name in lower case; ".nii.gz" is one."""
     name = path.name.lower()
@@ -104,7 +108,7 @@ def _by_content(path: Path, head: bytes, *, packed: bool) -> str:
         message = "an Analyze header, which does not say which side is left; convert to NIfTI (.nii)"
         raise InputError(message)
     what = f"named {suffix}, but its content is none" if suffix in SUFFIXES else "not an image of a format that is read"
-    message = f"{what} (PNG, JPEG, BMP, GIF, TIFF, DICOM, NIfTI, MGH, NPY, OME-Zarr)"
+    message = f"{what} ({FORMATS})"
     raise InputError(message)
 
 

@@ -34,6 +34,7 @@ from bioconv.mammography.results import (
 from bioconv.mammography.views import View, read_pixels
 from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash, make_results_folder
 from bioconv.outputs import open_output
+from bioconv.wording import unreadable
 
 HEAT_MAPS, THUMBNAILS, CAPTURES = "heat_maps", "thumbnails", "dicom"
 _THUMBNAIL = 640
@@ -193,7 +194,7 @@ class Batch:
         except OutputError:
             raise
         except (BioconvError, OSError) as error:
-            reason = str(error) if isinstance(error, BioconvError) else f"{view.path}: {error.strerror}"
+            reason = str(error) if isinstance(error, BioconvError) else unreadable(view.path, error)
             return Outcome(view.name, replace(record, reason=reason), view=view)
         facts = {**record.facts, "scores": list(scored.scores), "answers": scored.answers}
         if scored.vectors:  # breasts are scored from them, in later runs too

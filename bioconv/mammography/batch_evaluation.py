@@ -15,6 +15,7 @@ from bioconv.mammography.classifier import Classifier
 from bioconv.mammography.decisions import LEVELS
 from bioconv.mammography.labels import FEWEST, Key, Label
 from bioconv.mammography.results import Row, Tables
+from bioconv.wording import counted
 
 PARTIAL = (0.0, 0.2)
 """False-positive rates of the partial area: where screening works."""
@@ -141,12 +142,12 @@ def _left_out(level: str, rows: Sequence[Row], counts: Mapping[str, int]) -> lis
         why = (
             "they have no label" if level == LEVELS[0] else "not all of their images have a label, and none is positive"
         )
-        notes.append(f"{counts['unlabelled']} scored {level}s are left out: {why}")
+        notes.append(f"{counted(counts['unlabelled'], f'scored {level}')} left out: {why}")
     if counts["unscored"]:
-        said = f"{counts['unscored']} {level}s with a label have no score and are left out"
+        said = f"{counted(counts['unscored'], level)} with a label but without a score left out"
         notes.append(f"{said}, {counts['unscored_positives']} of them positive")
     if unread := sum(row.get("status") == "failed" and not row["patient"] for row in rows):
-        notes.append(f"{unread} inputs could not be read as mammograms: their labels count nowhere")
+        notes.append(f"{counted(unread, 'input')} could not be read as mammograms: their labels count nowhere")
     return notes
 
 

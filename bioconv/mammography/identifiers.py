@@ -12,6 +12,7 @@ from pathlib import Path
 from bioconv.errors import InputError, OutputError
 from bioconv.mammography.exams import identify, new_salt
 from bioconv.mammography.views import View
+from bioconv.wording import unreadable
 
 SALT = "identifiers.salt"
 _SHORTEST = 4  # shorter words are found in any text, and name nobody
@@ -117,8 +118,7 @@ def read_salt(path: Path) -> bytes:
     try:
         salt = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:
-        message = f"{path}: cannot be read as a salt: {error.strerror}"
-        raise InputError(message) from error
+        raise InputError(unreadable(path, error)) from error
     except ValueError as error:
         message = f"{path}: no salt; at least 32 hexadecimal digits are expected, as of `openssl rand -hex 32`"
         raise InputError(message) from error

@@ -13,6 +13,7 @@ from bioconv.mammography.identifiers import Identifiers
 from bioconv.mammography.objective import Head
 from bioconv.mammography.views import View
 from bioconv.tables import listed
+from bioconv.wording import counted
 
 FEWEST = 5
 """Of either label, to say how well they are told apart."""
@@ -64,11 +65,11 @@ def read_labels(views: Sequence[View], head: Head) -> dict[Path, bool | None]:
     if not {"0", "1"} & set(answers):
         answers |= {"0": False, "1": True}
     if not any(view.label for view in views):
-        message = f"none of {len(views)} images has a label; give a table with a column `label` that is filled"
+        message = f"none of {counted(len(views), 'image')} has a label; give a table with a filled column `label`"
         raise InputError(message)
     odd = [f"{view.label!r} of {view.name}" for view in views if view.label and view.label.lower() not in answers]
     if odd:
-        message = f"{len(odd)} of {len(views)} labels are no answers of the model: {listed(odd)}; it knows "
+        message = f"labels that are no answers of the model, {len(odd)} of {len(views)}: {listed(odd)}; it knows "
         raise InputError(message + f"{', '.join(answers)}, and empty cells where the answer is not known")
     return {view.path: answers.get(view.label.lower()) for view in views}
 

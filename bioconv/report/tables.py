@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from bioconv.wording import counted
+
 Figures = dict[str, Any]
+_SIZES = {
+    "samples": ("sample", "samples"), "positives": ("positive", "positives"), "negatives": ("negative", "negatives"),
+    "groups": ("group", "groups"), "lesions": ("lesion", "lesions"),
+    "images_with_lesions": ("image with lesions", "images with lesions"),
+    "false_positives": ("false positive", "false positives"),
+}  # fmt: skip
+"""What was counted, of one and of several."""
 
 
 def figures_table(figures: Figures) -> str:
     """Lay a summary's figures out in aligned columns, for people; JSON is for programs."""
-    counted = ("samples", "positives", "negatives", "groups", "lesions", "images_with_lesions", "false_positives")
-    sizes = [f"{figures[key]} {key.replace('_', ' ')}" for key in counted if key in figures]
+    sizes = [f"{figures[key]} {words[figures[key] != 1]}" for key, words in _SIZES.items() if key in figures]
     sizes += [f"{count} {name}" for name, count in figures.get("classes", {}).items()]
     blocks = [", ".join(sizes)]
     rows = [["model", "figure", "value", "low", "high", "method"]]
@@ -81,7 +89,7 @@ def masks_table(rows: list[Figures], figures: Figures) -> str:
             interval = "" if entry["low"] is None else f" ({_shown(entry['low'])} to {_shown(entry['high'])})"
             label = "mean" if name == "mean" else f"class {name}"
             lines.append(
-                f"# {label} {key} {_shown(entry['value'])}{interval}, {entries['images']['value']} images, "
+                f"# {label} {key} {_shown(entry['value'])}{interval}, {counted(entries['images']['value'], 'image')}, "
                 f"{entry['method']}"
             )
     return "\n".join(lines) + "\n"
@@ -94,7 +102,7 @@ def objects_table(rows: list[Figures], figures: Figures) -> str:
         for key, entry in entries.items():
             interval = "" if entry["low"] is None else f" ({_shown(entry['low'])} to {_shown(entry['high'])})"
             lines.append(f"# {name} {key} {_shown(entry['value'])}{interval}, {entry['method']}")
-    count = f"{figures['samples']} images, {figures['empty_images']} without any object"
+    count = f"{counted(figures['samples'], 'image')}, {figures['empty_images']} without any object"
     lines.append(f"# {count}: such an image counts as {figures['empties']}")
     return "\n".join(lines) + "\n"
 

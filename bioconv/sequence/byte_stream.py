@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from bioconv.errors import InputError
+from bioconv.wording import unreadable
 
 
 def open_bytes(path: str | Path, *, name: str = "") -> BinaryIO:
@@ -28,8 +29,7 @@ def open_bytes(path: str | Path, *, name: str = "") -> BinaryIO:
         peek = getattr(stream, "peek", None)  # not every stand-in for stdin has it
         head = peek(2)[:2] if peek else b""
     except OSError as error:
-        message = f"{name or path}: {error.strerror}"
-        raise InputError(message) from error
+        raise InputError(unreadable(name or path, error)) from error
     if not head or head not in {b"\x1f\x8b", b"\x1f"}:  # a pipe may give one byte at first
         return stream
     unpacked = gzip.GzipFile(fileobj=stream, mode="rb")
@@ -46,5 +46,4 @@ def reading_errors(name: str) -> Iterator[None]:
         message = f"{name}: the gzip data is damaged or cut short ({error}); nothing of this file is kept"
         raise InputError(message) from error
     except OSError as error:
-        message = f"{name}: {error.strerror or error}"
-        raise InputError(message) from error
+        raise InputError(unreadable(name, error)) from error

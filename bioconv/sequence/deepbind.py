@@ -18,6 +18,7 @@ from bioconv.errors import ModelError
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.sequence.deepbind_compat import published_scores
 from bioconv.sequence.null_distribution import NullDistribution
+from bioconv.wording import unreadable
 
 _HEADER = "# deepbind 0.1"
 _COUNTS = ("reverse_complement", "num_detectors", "detector_len", "has_avg_pooling", "num_hidden")
@@ -85,8 +86,7 @@ def load_motif_model(path: str | Path) -> MotifModel:
         with path.open("rb") as stream:
             published = stream.read(10) == b"# deepbind"
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}"
-        raise ModelError(message) from error
+        raise ModelError(unreadable(path, error)) from error
     if not published:
         file = read_model(path)
         try:
@@ -266,7 +266,8 @@ def from_model_file(file: ModelFile, *, default_name: str = "model") -> MotifMod
         If it is of another architecture, a hyper-parameter or tensor is missing, unknown or does not fit.
     """
     if file.architecture != "deepbind":
-        message = f"architecture {file.architecture!r} cannot scan sequences; expected 'deepbind'"
+        message = f"a model of architecture {file.architecture!r} has no motif detectors; 'deepbind' has, see: "
+        message += "bioconv models list"
         raise ModelError(message)
     detectors = _detectors(file)
     window = file.metadata.get("window")

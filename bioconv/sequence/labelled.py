@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError
 from bioconv.sequence.fasta import BAD, BLANK, FastaReader, byte_classes, encode
 from bioconv.tables import Table, read_table
+from bioconv.wording import unreadable
 
 Codes = NDArray[np.uint8] | list[NDArray[np.uint8]]
 
@@ -113,6 +114,8 @@ def is_fasta(path: str | Path) -> bool:
     InputError
         If it cannot be read.
     """
+    if Path(path).is_dir():
+        raise InputError(unreadable(path, IsADirectoryError()))
     if str(path) != "-" and Path(path).exists() and not Path(path).is_file():
         message = f"{path} is not a file; give a file, or - and pipe into stdin"
         raise InputError(message)
@@ -129,8 +132,7 @@ def is_fasta(path: str | Path) -> bool:
         message = f"{path}: the gzip data is damaged ({error}); fetch or compress it again"
         raise InputError(message) from error
     except OSError as error:
-        message = f"{path}: {error.strerror or error}"
-        raise InputError(message) from error
+        raise InputError(unreadable(path, error)) from error
     return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b">", b";"))
 
 

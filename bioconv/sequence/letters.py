@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bioconv.errors import InputError
 from bioconv.sequence.byte_stream import open_bytes
+from bioconv.wording import unreadable
 
 LONGEST = 1 << 20
 """Letters of a record that is held whole."""
@@ -64,8 +65,7 @@ def fasta_letters(path: str | Path) -> Iterator[Letters]:
         message = f"{path}: the gzip data is damaged or cut short ({error}); fetch or compress it again"
         raise InputError(message) from error
     except OSError as error:
-        message = f"{path}: {error.strerror or error}"
-        raise InputError(message) from error
+        raise InputError(unreadable(path, error)) from error
     if name is not None:
         yield Letters(name, b"".join(held), True)
 

@@ -19,6 +19,7 @@ from bioconv.sequence.fasta import FastaReader, encode
 from bioconv.sequence.predictors import Predictor, load_predictors
 from bioconv.sequence.records import Piece, whole_records
 from bioconv.sequence.reference_genome import Genome
+from bioconv.wording import counted, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,9 @@ def read_target(given: str, reference: str | os.PathLike[str] | None = None) -> 
         return _from_file(given)
     if _SEQUENCE.match(given):
         return _checked(Target("sequence", 0, given.upper().replace("U", "T")), "the sequence")
-    hint = "; for a region give its genome with -r" if match else ""
+    if os.path.isdir(given):  # noqa: PTH112 - as above
+        raise InputError(unreadable(given, IsADirectoryError()))
+    hint = "; for a region give its genome with -r" if match else "; check the path, or the letters"
     message = f"{given[:60]!r} is neither a FASTA file nor letters of a sequence (ACGTUN){hint}"
     raise InputError(message)
 
@@ -172,7 +175,8 @@ def _from_file(path: str) -> Target:
         message = f"{reader.source}: {many}; a mutation map is of one sequence"
         raise InputError(message)
     if other := reader.ambiguous + reader.foreign:
-        runtime.logger.warning("%s: %s letters other than ACGTUN count as unknown", reader.source, f"{other:,}")
+        said = counted(other, "letter")
+        runtime.logger.warning("%s: %s other than ACGTUN taken as unknown", reader.source, said)
     return _checked(found[0], f"{reader.source}, record {found[0].name!r}")
 
 

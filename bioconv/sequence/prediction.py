@@ -19,6 +19,7 @@ from bioconv.sequence.predictors import LongRecord, Predictor, load_predictors
 from bioconv.sequence.protein_records import ProteinReader
 from bioconv.sequence.records import Batch, Piece, whole_records
 from bioconv.sequence.scanning.pipeline import Reader, Source, in_order
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,15 +140,15 @@ class PredictRun:
     def warn(self) -> None:
         """Log what the reader of the results should know about the input."""
         if self.ambiguous:
-            runtime.logger.warning("%s IUPAC ambiguity letters count as unknown", f"{self.ambiguous:,}")
+            said = counted(self.ambiguous, "IUPAC ambiguity letter", does=("counts", "count"))
+            runtime.logger.warning("%s as unknown", said)
         if self.foreign and self.alphabet == "protein":
-            runtime.logger.warning(
-                "%s letters are none of the 20 amino acids and count as unknown", f"{self.foreign:,}"
-            )
+            said = counted(self.foreign, "letter", does=("is", "are"))
+            runtime.logger.warning("%s none of the 20 amino acids, taken as unknown", said)
         elif self.foreign:
             runtime.logger.warning(
-                "%s letters are no nucleotide code (E, F, I, J, L, O, P, Q, Z) and count as unknown: is this protein?",
-                f"{self.foreign:,}",
+                "%s no nucleotide code (E, F, I, J, L, O, P, Q, Z), taken as unknown: is this protein?",
+                counted(self.foreign, "letter", does=("is", "are")),
             )
 
 

@@ -27,6 +27,7 @@ from bioconv.sequence.fasta import (
     byte_classes,
 )
 from bioconv.sequence.scanning.hits import HitBatch
+from bioconv.wording import unreadable
 
 Fetch = Callable[[str, int, int], bytes]
 _Piece = tuple[Record, int, NDArray[np.uint8]]
@@ -306,7 +307,9 @@ def open_indexed(path: str | Path, purpose: str = "--bed") -> Any:
     try:
         return Faidx(str(indexable), rebuild=True)
     except FastaNotFoundError as error:
-        message = f"{path}: no such file"
+        raise InputError(unreadable(path, FileNotFoundError())) from error
+    except UnicodeDecodeError as error:
+        message = f"{path} is no text; {purpose} needs a FASTA, plain or bgzip"
         raise InputError(message) from error
     except (FastaIndexingError, OSError, ValueError, ImportError) as error:
         message = f"{path}: cannot be indexed for {purpose} ({error}){_remedy(indexable, error)}"

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from bioconv.errors import BioconvError
+from bioconv.wording import unreadable
 
 LARGEST = 256 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -52,9 +53,10 @@ def _read_bytes(path: str | os.PathLike[str], error: type[BioconvError]) -> byte
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
         message = f"{name} is a damaged gzip file ({problem}); fetch or compress it again"
         raise error(message) from problem
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else problem
-        message = f"cannot read {name!r}: {reason}; check the path"
+    except OSError as problem:
+        raise error(unreadable(name, problem)) from problem
+    except ValueError as problem:  # a name with a null in it
+        message = f"cannot read {name!r}: {problem}; check the path"
         raise error(message) from problem
     if len(data) > LARGEST:
         message = f"{name} holds more than {LARGEST >> 20} MiB; a small text file was expected"

@@ -15,6 +15,7 @@ from bioconv.sequence.reference_genome import Genome
 from bioconv.sequence.scanning.pipeline import in_order
 from bioconv.sequence.variant_scores import NONE, Best, Scores, Site, VariantScorer
 from bioconv.sequence.vcf import VcfReader, VcfRecord, allele_flag, is_bases
+from bioconv.wording import counted
 
 _BATCH = 512
 _LONGEST = 1 << 20
@@ -218,7 +219,7 @@ class VariantRun:
             names = " ".join(f"{one}={other}" for one, other in self.genome.renamed.items())
             runtime.logger.info("sequence names of the VCF that differ in %s: %s", self.genome.path, names)
         if self.mismatches:
-            runtime.logger.warning("%s records whose REF the genome does not have", f"{self.mismatches:,}")
+            runtime.logger.warning("%s whose REF the genome does not have", counted(self.mismatches, "record"))
 
 
 def _effect(allele: _Allele, scorer: VariantScorer, scores: Scores | None) -> VariantEffect:

@@ -15,6 +15,7 @@ from typing import BinaryIO, NoReturn, Self
 
 from bioconv.errors import InputError
 from bioconv.sequence.byte_stream import open_bytes
+from bioconv.wording import unreadable
 
 _LONGEST_LINE = 1 << 28
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -162,8 +163,7 @@ class VcfReader:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             self._fail(f"the gzip data is damaged or cut short ({error})", after=True)
         except OSError as error:
-            message = f"{self.source}: {error.strerror or error}"
-            raise InputError(message) from error
+            raise InputError(unreadable(self.source, error)) from error
         if not line:
             return None
         self._line += 1

@@ -15,6 +15,7 @@ from typing import Any
 from bioconv import runtime
 from bioconv.errors import MissingDependencyError, OutputError
 from bioconv.outputs import open_output
+from bioconv.wording import unwritable
 
 Entry = Mapping[str, Any]
 
@@ -174,7 +175,7 @@ class Events(Callback):
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
         except OSError as error:
-            message = f"cannot write the events to {self._path}: {error.strerror}"
+            message = f"cannot write the events to {self._path}: {unwritable(self._path, error)}"
             raise OutputError(message) from error
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bioconv.errors import OptionError
 from bioconv.training.config import TrainConfig
+from bioconv.wording import unreadable
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -32,8 +33,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        message = f"{path}: cannot be read: {error.strerror}; give a TOML file of training options"
-        raise OptionError(message) from error
+        raise OptionError(unreadable(path, error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path}: is no TOML: {error}; write one option a line, for example learning_rate = 0.001"
         raise OptionError(message) from error

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError
 from bioconv.images.copies import ALIKE, copies
 from bioconv.training.splits import Split
+from bioconv.wording import counted
 
 _SHOWN = 5
 
@@ -49,7 +50,7 @@ def check_copies(
         (within if parts[0] == parts[1] else across).append(said)
     if across:
         more = f" and {len(across) - _SHOWN} more" if len(across) > _SHOWN else ""
-        pairs = "1 pair" if len(across) == 1 else f"{len(across)} pairs"
+        pairs = counted(len(across), "pair")
         message = f"{pairs} of images that are copies, but in different parts of the split: "
         message += f"{'; '.join(across[:_SHOWN])}{more}. Give them one group, or leave one out"
         raise InputError(message)

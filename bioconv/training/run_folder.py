@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bioconv.errors import OptionError, OutputError
+from bioconv.runtime import logger
 from bioconv.training.distributed import is_first, local_device, process_group
 from bioconv.training.splits import Split, read_split, write_split
 
@@ -45,6 +46,8 @@ def begun_run(
 ) -> Iterator[Split]:
     """Open the folder beside a model for a training, and write its split; under `torchrun` the processes meet here.
 
+    To resume where nothing was kept is to begin, so that a script can always ask for it.
+
     Parameters
     ----------
     make_split
@@ -62,6 +65,8 @@ def begun_run(
     first, folder = is_first(), run_folder(output)
     if first:
         check_output(output, resume=resume)
+        if resume and not _is_begun(folder):
+            logger.info("%s holds nothing to resume: the training begins from the start", folder)
     kept = folder / "split.tsv"
     path = kept if resume and kept.exists() else split_file
     split = make_split() if path is None else read_split(path)
@@ -84,7 +89,15 @@ def kept_if_begun(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        begun = (folder / "search.tsv").exists() or any(folder.rglob("last.safetensors"))
-        if new and not begun and is_first():
+        if new and not _is_begun(folder) and is_first():
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def has_state(folder: Path | None) -> bool:
+    """Say whether the folder of one training holds a state to go on from; None: it is not kept."""
+    return folder is not None and (folder / "last.safetensors").is_file()
+
+
+def _is_begun(folder: Path) -> bool:
+    return (folder / "search.tsv").exists() or any(folder.rglob("last.safetensors"))

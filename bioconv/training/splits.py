@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bioconv.errors import InputError, OptionError
 from bioconv.outputs import open_output, provenance
 from bioconv.training.dealing import deal_groups, deal_samples
+from bioconv.wording import counted, unreadable
 
 PARTS = ("train", "train-dev", "dev", "test")
 _SHOWN = 5
@@ -56,7 +57,9 @@ class Split:
         """
         unknown = [name for name in names if name not in self.parts]
         if unknown:
-            message = f"{_count(unknown, 'sample')} not in the split: {_some(unknown)}; make the split of these data"
+            message = (
+                f"{counted(len(unknown), 'sample')} not in the split: {_some(unknown)}; make the split of these data"
+            )
             raise InputError(message)
         return np.array([place for place, name in enumerate(names) if self.parts[name] == part], np.int64)
 
@@ -124,7 +127,7 @@ def make_split(
         parts = deal_groups(names, classes, [str(group) for group in groups], shares, seed)
     empty = sorted(set(shares) - set(parts.values()))
     if empty:
-        units = f"{len(names)} samples" if groups is None else f"{len(set(map(str, groups)))} groups"
+        units = counted(len(names), "sample") if groups is None else counted(len(set(map(str, groups))), "group")
         message = f"no samples for {', '.join(empty)}: {units} for {len(shares)} parts; make fewer parts"
         raise InputError(message)
     how = f"folds={folds}" if folds else "fractions=" + ",".join(f"{part}:{share:g}" for part, share in shares.items())
@@ -157,7 +160,9 @@ def check_split(
             continue
         missing = sorted(set(split.parts) - set(marks))
         if missing:
-            message = f"{_count(missing, 'sample')} of the split without {what}: {_some(missing)}; is it of these data?"
+            message = (
+                f"{counted(len(missing), 'sample')} of the split without {what}: {_some(missing)}; is it of these data?"
+            )
             raise InputError(message)
         _check_crossing(split, what, marks)
 
@@ -195,7 +200,9 @@ def read_split(path: str | Path) -> Split:
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(unreadable(path, error)) from error
+    except UnicodeDecodeError as error:
         message = f"{path}: cannot be read as a split: {error}"
         raise InputError(message) from error
     head = next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines))
@@ -247,7 +254,7 @@ def _check_names(names: Sequence[str], *columns: Sequence[object] | None) -> Non
             raise InputError(message)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        message = f"{_count(twice, 'name')} given more than once: {_some(twice)}; names must differ"
+        message = f"{counted(len(twice), 'name')} given more than once: {_some(twice)}; names must differ"
         raise InputError(message)
     groups = columns[1]
     texts = [*names, *([] if groups is None else map(str, groups))]
@@ -270,17 +277,13 @@ def _check_crossing(split: Split, what: str, marks: Mapping[str, str]) -> None:
         shown.append(f"{mark if what == 'group' else 'the same input'} in {where}")
     more = f"; and {len(crossing) - _SHOWN} more" if len(crossing) > _SHOWN else ""
     listed = "; ".join(shown)
-    message = f"the split lets {_count(crossing, what)} cross its parts: {listed}{more}; keep each in one part"
+    message = f"the split lets {counted(len(crossing), what)} cross its parts: {listed}{more}; keep each in one part"
     raise InputError(message)
 
 
 def _some(names: Iterable[str], count: int = _SHOWN) -> str:
     listed = list(names)
     return ", ".join(listed[:count]) + (f" and {len(listed) - count} more" if len(listed) > count else "")
-
-
-def _count(things: Sequence[object] | Mapping[str, object], what: str) -> str:
-    return f"{len(things)} {what}" + ("s" if len(things) != 1 else "")
 
 
 def _refuse(path: str | Path, place: int, problem: str) -> NoReturn:

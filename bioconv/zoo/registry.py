@@ -138,7 +138,7 @@ def near_names(name: str, count: int = 5) -> str:
     near = [*proteins.get(protein, []), *(names[one] for one in get_close_matches(word, names, count))]
     near += [one for alike in get_close_matches(protein, proteins, count) for one in proteins[alike]]
     first = list(dict.fromkeys(near))[:count]
-    shown = [f"{one} ({models()[one].protein})" if one in models() else one for one in first]
+    shown = [f"{one} ({own.protein})" if (own := models().get(one)) and own.protein else one for one in first]
     return f"; near: {', '.join(shown)}" if shown else ""
 
 

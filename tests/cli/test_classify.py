@@ -76,7 +76,7 @@ def test_a_folder_with_a_bad_file(classify, exams, mass_model):
     assert f"error: {exams}/text.dcm: " in done.stderr
     assert "Research use only, not a medical device." in done.stderr
     assert phantoms.DOMAIN in done.stderr
-    assert "4 images scored, 0 listed only, 1 failed, 0 done before; 1 exams" in done.stderr
+    assert "4 images scored, 0 listed only, 1 failed, 0 done before; 1 exam;" in done.stderr
     assert [row["status"] for row in rows(out, "images")] == ["scored"] * 4 + ["failed"]
     (exam,) = rows(out, "exams")
     assert exam["missing"] == ""
@@ -160,7 +160,7 @@ def test_nothing_to_read(classify, tmp_path, mass_model):
     assert "no mammograms in" in classify(tmp_path / "empty", "--model", mass_model, check=4).stderr
     (tmp_path / "empty" / "a.dcm").write_text("x")
     assert "a.dcm: not a DICOM file" in classify(tmp_path / "empty", "--model", mass_model, check=4).stderr
-    assert "no such file" in classify(tmp_path / "none", "--model", mass_model, check=4).stderr
+    assert "no such file; check the path" in classify(tmp_path / "none", "--model", mass_model, check=4).stderr
     assert not (tmp_path / "empty-classified").exists()
     with pytest.raises(InputError, match="no mammogram could be read"):
         bioconv.classify(tmp_path / "none", model=mass_model)

@@ -154,5 +154,5 @@ def test_pictures_that_cannot_be_written_are_named(model, tmp_path):
     source.save_as(files[min(files)])
     without = ("--no-report", "--no-heat-maps")
     found = run(tmp_path / "in", "--model", model, "-o", tmp_path / "out", "--dicom-out", *without)
-    assert "nothing is written of 1 images" in found.output
+    assert "nothing is written of 1 image that has no SOPInstanceUID" in found.output
     assert len(list((tmp_path / "out" / "dicom").iterdir())) == 3

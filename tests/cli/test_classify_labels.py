@@ -130,7 +130,7 @@ def test_an_old_evaluation_does_not_stay_beside_new_tables(again, table, tmp_pat
     [
         (
             lambda n, cell: "perhaps" if n == 3 else cell,
-            "1 of 48 labels are no answers of the model: 'perhaps' of w400",
+            "labels that are no answers of the model, 1 of 48: 'perhaps' of w400",
         ),
         (lambda n, cell: "", "none of 48 images has a label; give a table with a column `label`"),
     ],

@@ -309,7 +309,7 @@ def test_the_same_plot_again(tables, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        ("n,x\na,1\nb,2\nb,3\n", "n,label\na,0\nb,1\n", r"s.csv: 1 rows repeat a n: 'b' \(lines 3 and 4\)"),
+        ("n,x\na,1\nb,2\nb,3\n", "n,label\na,0\nb,1\n", r"s.csv: 1 row repeats a n: 'b' \(lines 3 and 4\)"),
         ("n,x\na,1\n", "n,label\na,0\nb,1\n", "no scores for 1 of 2 names of l.csv: b"),
         ("n,x\na,1\nb,2\nc,3\nd,4\n", "n,label\na,0\nb,1\n", "2 names are not in l.csv: c, d"),
         (

@@ -201,7 +201,7 @@ def test_bad_tables(study, monkeypatch):
     assert "no column 'maker' for --by; there are label, vendor, age" in done.stderr
     write(Path("r.csv"), "case,reader,decision", ["c0", "c999"], ["a", "a"], [1, 1])
     done = evaluate(*words, "--threshold", 0.5, "--readers", "r.csv", status=4)
-    assert "1 rows are of no labelled case: 'c999' (line 3)" in done.stderr
+    assert "1 row is of no labelled case: 'c999' (line 3)" in done.stderr
     assert done.stdout == ""
 
 

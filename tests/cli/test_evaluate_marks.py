@@ -80,8 +80,8 @@ def test_plot(folder, suffix):
         (MARKS, "image,x,y\na,1,1\n", "4", "l.csv: no column x0 or xmin or left"),
         ("image,x,y,score\na,1,1,high\n", LESIONS, "4", "m.csv, line 2, column score: 'high'"),
         ("image,x,y\na,1,1\n", LESIONS, "4", "m.csv: no column score"),
-        (MARKS, LESIONS, "i.csv", r"m.csv: 1 rows are in no listed image: 'c' (line 6)"),
-        (MARKS, LESIONS, "missing.csv", "missing.csv: No such file"),
+        (MARKS, LESIONS, "i.csv", r"m.csv: 1 row is in no listed image: 'c' (line 6)"),
+        (MARKS, LESIONS, "missing.csv", "missing.csv: no such file; check the path"),
     ],
 )
 def test_bad_tables(folder, marks, lesions, images, message):

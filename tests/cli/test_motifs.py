@@ -63,7 +63,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_meme_is_what_the_function_gives(folder, tmp_path):
     done = run("motifs", folder / "words.safetensors", "-s", folder / "seqs.fa")
-    assert "two words: motifs of 2 detectors from 60 sequences; 1 respond to nothing in particular" in done.stderr
+    assert "two words: motifs of 2 detectors from 60 sequences; 1 responds to nothing in particular" in done.stderr
     (tmp_path / "out.meme").write_text(done.stdout)
     ours = read_motifs(tmp_path / "out.meme")
     theirs = biopython.parse(io.StringIO(done.stdout), "minimal")
@@ -142,7 +142,7 @@ def test_stdin(folder):
     ("arguments", "code", "message"),
     [
         (["nowhere.safetensors"], 1, "nowhere"),
-        (["words.safetensors", "-s", "missing.fa"], 4, "missing.fa: No such file"),
+        (["words.safetensors", "-s", "missing.fa"], 4, "missing.fa: no such file; check the path"),
         (["words.safetensors", "-s", "empty.fa"], 4, "empty.fa"),
         (["words.safetensors", "-s", "negatives.csv"], 4, "labels are"),
         (["words.safetensors", "-s", "degrees.csv"], 4, "labels are"),

@@ -141,5 +141,5 @@ def test_other_commands(tmp_path, capsys):
         run("evaluate", model_path(tmp_path, 2), tmp_path / "lab.csv")
     with pytest.raises(ModelError, match="'recurrent' does not take images"):
         run("models", "summary", model, "--input", "1,8,8")
-    with pytest.raises(ModelError, match="'recurrent' cannot scan sequences"):
+    with pytest.raises(ModelError, match=r"'recurrent' has no motif detectors; .*bioconv models list"):
         run("scan", tmp_path / "lab.csv", "--model", model)

@@ -43,7 +43,7 @@ def test_tsv_has_fimos_columns_and_says_where_it_comes_from():
     columns = "motif_id motif_alt_id sequence_name start stop strand score p-value q-value matched_sequence"
     assert names == columns.replace(" ", "\t")
     assert len(rows(done.stdout)) == 13
-    assert "1 sequences, 9,609 bases" in done.stderr
+    assert "1 sequence, 9,609 bases" in done.stderr
     best = min(rows(done.stdout), key=lambda row: float(row[7]))
     assert best[:6] == ["LexA", "", "gi|45478711|ref|NC_005816.1|", "5951", "5968", "-"]
 
@@ -115,7 +115,7 @@ def test_background_of_the_input_changes_the_scores():
 
 
 BAD = {
-    "missing": (None, 4, "No such file"),
+    "missing": (None, 4, "no such file; check the path"),
     "empty": (b"", 0, "no sequences"),
     "text": (b"hello\n", 4, "line 1: not FASTA"),
     "fastq": (b"@r\nACGT\n+\nIIII\n", 4, "FASTQ"),
@@ -160,7 +160,7 @@ def test_events_note_every_input(tmp_path):
         ("done", str(GENOME)),
         ("failed", str(tmp_path / "missing.fa")),
     ]
-    assert "No such file" in events[2]["reason"]
+    assert "no such file; check the path" in events[2]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_events_note_every_input(tmp_path):
         (("-m", MOTIFS, "--threads", "0"), 1, "--threads"),
         (("-m", MOTIFS, "--stream", "--top", "3"), 1, "--stream"),
         (("-m", MOTIFS, "--format", "xml"), 2, "'xml' is not one of"),
-        (("-m", MOTIFS, "-o", "missing_folder/out.tsv"), 1, "cannot write missing_folder/out.tsv"),
+        (("-m", MOTIFS, "-o", "missing_folder/out.tsv"), 1, "out.tsv: there is no folder missing_folder; make it"),
         (("-m", MOTIFS, "--background", "0.5,0.5"), 1, "background"),
         (("-m", MOTIFS, "--format", "matrix", "--top", "3"), 1, "--format matrix"),
         (("-m", MOTIFS, "-"), 1, "stdin (-) can be read once"),

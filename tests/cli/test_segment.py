@@ -252,8 +252,10 @@ def test_every_object_has_an_outline(segment, scans, model, form, suffix):
 
 def test_refusals(segment, scans, model, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no images" in segment(tmp_path / "empty", "--model", model, check=4).stderr
-    assert "no such file" in segment(tmp_path / "none.png", "--model", model, check=4).stderr
+    assert "empty; expected PNG, JPEG, " in segment(tmp_path / "empty", "--model", model, check=4).stderr
+    left = segment(scans, "--model", model, "--pattern", "*.none", check=4).stderr
+    assert f"no images that --pattern and --exclude leave in {scans}; expected PNG" in left
+    assert "no such file; check the path" in segment(tmp_path / "none.png", "--model", model, check=4).stderr
     assert not (tmp_path / "none-segmented").exists()
     for words in (
         ("-o", scans), ("-o", scans / "a.png"), ("--shard", "3/2"), ("--max-memory", "much"), ("--model", "nonesuch"),
@@ -271,6 +273,10 @@ def test_channels_are_chosen_by_number_or_name(segment, model, tmp_path, spots):
     tifffile.imwrite(tmp_path / "two.ome.tif", pair, metadata={"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}})
     done = segment(tmp_path / "two.ome.tif", "--model", model, check=4)
     assert "0: GFP, 1: DAPI" in done.stderr
+    assert "results in" not in done.stderr
+    said = "0 of 1 image segmented, 0 done before, 1 failed; no results; the reasons are in "
+    assert f"{said}{tmp_path / 'two-segmented' / 'manifest.jsonl'}\n" in done.stderr
+    assert [path.name for path in (tmp_path / "two-segmented").iterdir()] == ["manifest.jsonl"]
     for channel in ("1", "dapi"):
         segment(tmp_path / "two.ome.tif", "--model", model, "--channel", channel)
         assert tifffile.imread(tmp_path / "two-segmented/two.tif").max() == 12

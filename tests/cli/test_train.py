@@ -343,14 +343,15 @@ def test_another_training_is_not_written_over(trained, bound):
 def test_unequal_lengths_are_padded(tmp_path):
     letters = [one[: 40 - number % 7] for number, one in enumerate(made.draw(60))]
     model = tmp_path / "m.safetensors"
-    fit(made.write_fasta(tmp_path / "cut.fa", letters), "-o", model, "--epochs", 1)
+    begun = fit(made.write_fasta(tmp_path / "cut.fa", letters), "-o", model, "--epochs", 1, "--resume")
+    assert "m.run holds nothing to resume: the training begins from the start" in begun.stderr
     assert read_model(model).metadata["window"]["length"] == 40
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "No such file"),
+        (None, "no such file; check the path"),
         ("", "is empty"),
         (">a\nACGT\n>b\nACGTT\n>c\nACGGT\n", "holds 3 bound sequences; at least 20"),
         ("".join(f">p{n}\nMKVLAEEGIVGLCKEWQRS{'KL' * n}\n" for n in range(30)), "DNA or RNA was expected"),

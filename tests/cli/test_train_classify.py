@@ -99,7 +99,8 @@ def test_the_function_trains_the_same(pictures, tmp_path):
 
 def test_resume_and_what_is_there_already(pictures, tmp_path):
     out = tmp_path / "m.safetensors"
-    run(pictures, "-o", out, *QUICK, "--quiet")
+    begun = run(pictures, "-o", out, *QUICK, "--resume")
+    assert "m.run holds nothing to resume: the training begins from the start" in begun.stderr
     before = out.read_bytes()
     result = run(pictures, "-o", out, *QUICK, check=1)
     assert "--resume" in str(result.exception)

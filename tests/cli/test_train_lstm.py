@@ -161,9 +161,11 @@ def test_a_split_that_was_made_before(table, tmp_path):
 def test_resumed(table, tmp_path):
     whole, cut = tmp_path / "m.safetensors", tmp_path / "cut" / "m.safetensors"
     cut.parent.mkdir()
-    words = [*QUICK, "--schedule", "constant", "--quiet"]
-    run(table, "-o", whole, *words)
-    run(table, "-o", cut, *words, "--max-steps", 5)
+    words = [*QUICK, "--schedule", "constant"]
+    run(table, "-o", whole, *words, "--quiet")
+    begun = run(table, "-o", cut, *words, "--max-steps", 5, "--resume")
+    assert f"{cut.with_suffix('.run')} holds nothing to resume: the training begins from the start" in begun.stderr
+    words.append("--quiet")
     refused = run(table, "-o", cut, *words, check=1)
     assert "go on with --resume" in str(refused.exception)
     run(table, "-o", cut, *words, "--resume")

@@ -84,8 +84,9 @@ def test_a_model_is_trained_and_segments(folders, kind):
 def test_training_goes_on_where_it_was_interrupted(folders):
     words = [folders / "images", folders / "masks", "--kind", "instances", *QUICK]
     assert run(*words, "-o", folders / "whole.safetensors", "--name", "m").exit_code == 0
-    first = run(*words, "-o", folders / "parts.safetensors", "--name", "m", "--max-steps", "50")
+    first = run(*words[:-1], "-o", folders / "parts.safetensors", "--name", "m", "--max-steps", "50", "--resume")
     assert first.exit_code == 0
+    assert "parts.run holds nothing to resume: the training begins from the start" in first.stderr
     again = run(*words, "-o", folders / "parts.safetensors", "--name", "m")
     assert again.exit_code == 1
     assert "--resume" in str(again.exception)

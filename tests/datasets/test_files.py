@@ -134,7 +134,7 @@ class TestCheck:
         assert [(one.status, one.detail[:7]) for one in found.files] == [("ok", "2 files"), ("missing", "0 files")]
         assert found.by == "names"
         (tmp_path / "copy/list.csv").touch()
-        assert check(brought, tmp_path / "copy").files[1].detail == "1 of 1 files: list.csv is empty"
+        assert check(brought, tmp_path / "copy").files[1].detail == "1 of 1 file: list.csv is empty"
         (tmp_path / "copy/list.csv").write_text("x")
         assert check(brought, tmp_path / "copy").complete
 

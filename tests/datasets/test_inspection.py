@@ -226,7 +226,7 @@ def test_nothing_and_no_folder(tmp_path):
     assert empty.files == {}
     assert empty.images is None
     empty.write_page(tmp_path / "page.html")
-    with pytest.raises(InputError, match="no such file or folder"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         inspect_folder(tmp_path / "none")
 
 

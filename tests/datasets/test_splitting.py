@@ -115,7 +115,7 @@ def test_copies_of_images_are_found_kept_together_and_refused(folder):
     assert split.parts["i0"] == split.parts["turned"]
     assert split.parts["i1"] == split.parts["brighter"]
     assert split.groups["turned"] == "i0"
-    assert any(line.startswith("2 pairs of images are copies") for line in said)
+    assert any(line.startswith("2 pairs of images that are copies") for line in said)
     check_data(folder, split)
     moved = dict(split.parts) | {"turned": "train" if split.parts["i0"] == "test" else "test"}
     with pytest.raises(InputError, match=r"i0 \(\w+\) and turned \(\w+\), correlation"):
@@ -124,7 +124,7 @@ def test_copies_of_images_are_found_kept_together_and_refused(folder):
 
 def test_an_image_that_cannot_be_read_is_named(folder, tmp_path):
     (tmp_path / "bad.png").write_bytes((folder / "i0.png").read_bytes()[:200])
-    with pytest.raises(InputError, match=r"1 of 1 images .*\n.*bad.png.*cut short"):
+    with pytest.raises(InputError, match=r"1 of 1 image .*\n.*bad.png.*cut short"):
         split_data(tmp_path)
 
 

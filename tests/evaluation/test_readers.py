@@ -151,7 +151,7 @@ def test_tables(tmp_path):
         ("case,reader\nc1,a\n", r"no column decision \(0 or 1\), nor columns score and threshold"),
         ("case,reader,decision\nc1,a,2\nc2,a,0\n", "line 2: decision '2' is not 0 or 1"),
         ("case,reader,decision\nc1,a,x\nc2,a,0\n", "line 2, column decision: 'x'"),
-        ("case,reader,decision\nc9,a,1\nc2,a,0\n", r"1 rows are of no labelled case: 'c9' \(line 2\)"),
+        ("case,reader,decision\nc9,a,1\nc2,a,0\n", r"1 row is of no labelled case: 'c9' \(line 2\)"),
         ("case,reader,decision\nc1,a,1\nc2,a,0\nc1,a,0\n", r"reader 'a' read 'c1' twice \(lines 2 and 4\)"),
         ("case,reader,decision\nc1,a,1\nc3,a,0\n", "reader 'a' read no negative case"),
         ("case,reader,decision\nc1,,1\n", "line 2: no reader"),

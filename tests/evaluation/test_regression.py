@@ -41,7 +41,7 @@ def test_scale_does_not_matter(rows):
         (pearson, [1, 1], [1, 2], "all predicted or all observed"),
         (spearman, [1, 2], [3, 3], "all predicted or all observed"),
         (r2, [1, 2], [3, 3], "no variance to explain"),
-        (pearson, [1], [1], "1 samples; at least 2"),
+        (pearson, [1], [1], "1 sample; at least 2"),
         (mse, [1, 2], [1], "2 predictions and 1 labels"),
         (mae, [np.inf], [1], "not finite"),
         (mae, [1], [np.nan], "observed values: number 0"),

@@ -45,7 +45,7 @@ def predictions(names, groups=None, labels=("0", "1", "0", "1")):
 def test_validation_and_test_stay_apart():
     ours, theirs = predictions(list("abcd")), predictions(list("efgh"))
     assert choose_thresholds(ours, theirs, specificity=1)["m"].value == 0.6
-    with pytest.raises(InputError, match=r"v\.csv: 1 samples are among those to be judged too: d"):
+    with pytest.raises(InputError, match=r"v\.csv: 1 sample is among those to be judged too: d"):
         choose_thresholds(ours, predictions(list("defg")))
     with pytest.raises(InputError, match="2 groups are among those to be judged too: p, q"):
         choose_thresholds(predictions(list("abcd"), list("pqrr")), predictions(list("efgh"), list("qpss")))

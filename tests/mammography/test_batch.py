@@ -283,4 +283,6 @@ def test_folders_that_cannot_be_used(tmp_path, classifier, pictures):
     refuse_among_inputs(tmp_path / "out", [pictures], [view.path for view in views])
     with pytest.raises(OutputError, match=r"exams\.csv is a file; give a folder"):
         Batch(classifier, pictures)
+    with pytest.raises(OutputError, match=r"exams\.csv is a file; give a folder"):
+        refuse_among_inputs(pictures, [pictures.parent], ())
     assert Manifest(tmp_path).records == {}

@@ -160,7 +160,7 @@ def test_what_is_left_out_is_counted(model, women):
     exam = found.levels["exam"]
     counts = {"samples": 22, "unlabelled": 1, "unscored": 1, "unscored_positives": 1}
     assert {name: exam.counts[name] for name in counts} == counts
-    assert "1 exams with a label have no score and are left out, 1 of them positive" in exam.notes
+    assert "1 exam with a label but without a score left out, 1 of them positive" in exam.notes
     assert any("not all of their images have a label" in note for note in exam.notes)
     assert found.levels["image"].counts["unscored"] == 4
 

@@ -62,5 +62,5 @@ def test_odd_salts(tmp_path, content):
     (tmp_path / "salt").write_bytes(content)
     with pytest.raises(InputError, match="32 hexadecimal digits"):
         read_salt(tmp_path / "salt")
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_salt(tmp_path / "none")

@@ -34,9 +34,9 @@ def test_words_that_are_answers():
     assert list(read_labels(views, HEAD).values()) == [False, True, True, False, None]
     digits = Head("label", ("0", "2"))
     assert list(read_labels([view("a", "L", "CC", "2")], digits).values()) == [True]
-    with pytest.raises(InputError, match=r"1 of 2 labels are no answers of the model: '1' of b; it knows 0, 2,"):
+    with pytest.raises(InputError, match=r"labels that are no answers of the model, 1 of 2: '1' of b; it knows 0, 2,"):
         read_labels([view("a", "L", "CC", "2"), view("b", "L", "CC", "1")], digits)
-    with pytest.raises(InputError, match=r"none of 1 images has a label; give a table with a column `label`"):
+    with pytest.raises(InputError, match=r"none of 1 image has a label; give a table with a filled column `label`"):
         read_labels([view("a", "L", "CC")], HEAD)
 
 

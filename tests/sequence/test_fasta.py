@@ -307,7 +307,7 @@ def test_names_that_are_not_utf8_are_kept_readable(tmp_path):
     assert read(path, overlap=1).names == ["caf\ufffd"]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing.fa", "No such file"), ("", "directory")])
+@pytest.mark.parametrize(("name", "reason"), [("missing.fa", "no such file"), ("", "a folder")])
 def test_paths_that_cannot_be_read(name, reason, tmp_path):
     with pytest.raises(InputError, match=reason):
         read(tmp_path / name, overlap=1)

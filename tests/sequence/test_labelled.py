@@ -90,7 +90,7 @@ def test_two_classes(tmp_path):
         ("name,sequence,label\na,ACT,1\nb,A T,1\n", r"x, line 3: ' ' is not a letter"),
         ("name,sequence,label\na,ACT,1\nb,,1\n", "line 3: has no sequence"),
         ("name,sequence,label\na,ACT,1\nb,AΩ,1\n", "line 3: 'Ω' is not a letter"),
-        ("name,sequence,label\na,ACT,1\na,ACA,1\n", r"repeat a name: 'a' \(lines 2 and 3\)"),
+        ("name,sequence,label\na,ACT,1\na,ACA,1\n", r"1 row repeats a name: 'a' \(lines 2 and 3\)"),
         ("name,sequence,label\na,ACT,yes\n", "line 2, column label: 'yes' is not a finite number"),
         ("name,letters\na,ACT\n", "no column sequence or seq; the header has name, letters"),
         ("sequence,label\nACT,1\n", "no column name or"),
@@ -107,7 +107,7 @@ def test_refuses(tmp_path, text, message):
 
 
 def test_refuses_what_is_no_file(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_labelled(tmp_path / "none")
-    with pytest.raises(InputError, match="not a file"):
+    with pytest.raises(InputError, match="a folder where a file is expected"):
         read_labelled(tmp_path)

@@ -79,6 +79,8 @@ def test_letters_file_and_region_are_the_same(tmp_path, genome, model_path):
     ("given", "with_genome", "match"),
     [
         ("ACGT-A", False, "neither a FASTA file nor letters"),
+        ("peaks.fa", False, "neither a FASTA file nor letters.*; check the path"),
+        ("/", False, "/: a folder where a file is expected"),
         ("chr1:1-5", False, "for a region give its genome with -r"),
         ("", False, "neither a FASTA file"),
         ("ACGT", True, "'ACGT' is no region"),
@@ -114,4 +116,4 @@ def test_letters_that_are_none_are_told(tmp_path, model_path, caplog):
     (tmp_path / "x.fa").write_text(">x\nACGRTTQNA\n")
     found = bioconv.mutation_map(str(tmp_path / "x.fa"), model=model_path(2))
     assert found.sequence == "ACGNTTNNA"
-    assert "x.fa: 2 letters other than ACGTUN count as unknown" in caplog.text
+    assert "x.fa: 2 letters other than ACGTUN taken as unknown" in caplog.text

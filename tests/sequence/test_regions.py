@@ -208,7 +208,7 @@ def test_damaged_bed_is_an_input_error(tmp_path):
     bed.write_bytes(gzip.compress(b"".join(b"chr1\t%d\t%d\n" % (k, k * k + 1) for k in range(3000)))[:-900])
     with pytest.raises(InputError, match=r"cut\.bed\.gz"):
         read_bed(bed)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file; check the path"):
         read_bed(tmp_path / "none.bed")
 
 
@@ -291,6 +291,12 @@ def test_what_to_do_about_a_genome_without_index(text, index, reason, tmp_path):
     with pytest.raises(InputError, match=reason) as refused:
         open_indexed(tmp_path / "g.fa")
     assert "bgzip" not in str(refused.value)
+
+
+def test_a_genome_that_is_no_text(tmp_path):
+    (tmp_path / "g.png").write_bytes(b"\x89PNG\r\n\xff\xfe")
+    with pytest.raises(InputError, match=r"g\.png is no text; -r needs a FASTA, plain or bgzip"):
+        open_indexed(tmp_path / "g.png", "-r")
 
 
 def test_region_of_a_missing_or_piped_genome(tmp_path):

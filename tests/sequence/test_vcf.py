@@ -72,7 +72,7 @@ def test_damaged_compression(tmp_path):
     (tmp_path / "x.vcf.gz").write_bytes(gzip.compress((HEAD + rows).encode())[:-4000])
     with pytest.raises(InputError, match=r"x.vcf.gz, after line \d+: the gzip data is damaged or cut short"):
         read(tmp_path / "x.vcf.gz")
-    with pytest.raises(InputError, match=r"none.vcf: No such file"):
+    with pytest.raises(InputError, match=r"none.vcf: no such file; check the path"):
         VcfReader(tmp_path / "none.vcf")
 
 

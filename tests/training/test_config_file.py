@@ -53,7 +53,7 @@ def test_faults_name_file_and_remedy(text: str, words: str, tmp_path: Path) -> N
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"nothing\.toml: cannot be read: No such file"):
+    with pytest.raises(OptionError, match=r"nothing\.toml: no such file; check the path"):
         read_config(tmp_path / "nothing.toml")
     (tmp_path / "latin.toml").write_bytes(b'loss = "\xe9"')
     with pytest.raises(OptionError, match="is no TOML"):

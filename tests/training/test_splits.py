@@ -191,9 +191,10 @@ def test_bad_files(tmp_path, text, words):
 
 
 def test_unreadable_files(tmp_path):
-    for path in (tmp_path, tmp_path / "none.tsv"):
-        with pytest.raises(InputError, match="cannot be read as a split"):
-            read_split(path)
+    (tmp_path / "bytes.tsv").write_bytes(b"name\tpart\n\xff\ttrain\n")
+    for name, said in (("", "a folder where a file"), ("none.tsv", "no such file"), ("bytes.tsv", "as a split")):
+        with pytest.raises(InputError, match=said):
+            read_split(tmp_path / name)
 
 
 def test_crossing_is_refused():
@@ -259,7 +260,7 @@ def test_shares_that_make_no_sense(options, words):
         (["a", ""], {"folds": 2}, "cannot stand in a table"),
         (["a", "b"], {"folds": 2, "groups": ["x", "y\r"]}, "cannot stand in a table"),
         (["a", "b"], {"folds": 3}, r"no samples for 2: 2 samples for 3 parts"),
-        (["a", "b"], {"folds": 2, "groups": ["x", "x"]}, "no samples for 1: 1 groups for 2 parts"),
+        (["a", "b"], {"folds": 2, "groups": ["x", "x"]}, "no samples for 1: 1 group for 2 parts"),
         (["a", "b"], {"folds": 2, "labels": [1]}, "2 samples, but 1 labels or groups"),
         ([], {"folds": 2}, "no samples for 0, 1"),
     ],

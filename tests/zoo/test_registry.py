@@ -175,6 +175,7 @@ def test_resolve_returns_a_file_as_it_is(tmp_path: Path) -> None:
         ("deepbind:ctcf", "deepbind:D00328.003 (CTCF)"),
         ("CTFC", "deepbind:D00328.003 (CTCF)"),
         ("deepbind-models", SET),
+        ("splice-site", "near: splice-sites."),
     ],
 )
 @pytest.mark.parametrize("function", [resolve, installed, install, find])

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from bioconv.errors import OptionError
 from bioconv.mammography.dicomweb.server import Limits, Server, is_local
 from bioconv.runtime import logger
+from bioconv.wording import unreadable
 
 
 def open_server(
@@ -74,8 +75,7 @@ def _authorization(path: Path) -> str:
     try:
         lines = [line.strip() for line in path.read_text("ascii").splitlines() if line.strip()]
     except OSError as error:
-        message = f"--token-file {path}: {error.strerror}; give a file of one line"
-        raise OptionError(message) from error
+        raise OptionError(unreadable(f"--token-file {path}", error)) from error
     except UnicodeDecodeError:
         lines = []
     if len(lines) != 1 or not re.fullmatch(r"[!-~]+( [!-~]+)?", lines[0]):

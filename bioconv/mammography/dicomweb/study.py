@@ -19,6 +19,7 @@ from bioconv.mammography.dicomweb.server import Body, MissingResourceError, Pass
 from bioconv.mammography.finding import Failure
 from bioconv.mammography.views import View, read_view
 from bioconv.runtime import logger, progress
+from bioconv.wording import counted
 
 _RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _LIST = "application/dicom+json"
@@ -179,7 +180,7 @@ def _read(
                 failures.append(Failure(path, one.uid, str(error).replace(f"{path}: ", f"instance {one.uid}: ")))
                 path.unlink(missing_ok=True)
             bar.update()
-    logger.info("%d instances of modality MG fetched from %s", len(views), server.url)
+    logger.info("%s of modality MG fetched from %s", counted(len(views), "instance"), server.url)
     return views, failures
 
 

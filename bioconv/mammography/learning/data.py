@@ -22,6 +22,7 @@ from bioconv.mammography.tables import Row, read_view_table
 from bioconv.mammography.views import View, read_pixels, read_view
 from bioconv.tables import Table, read_table
 from bioconv.training.splits import Split
+from bioconv.wording import counted
 
 POSITIVE = ("1", "yes", "true", "positive", "malignant", "cancer")
 """Answers that are taken for the positive one where nothing is said, whatever their case."""
@@ -173,7 +174,7 @@ def refuse(faults: Sequence[str], count: int, table: Path) -> None:
     """
     if faults:
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        message = f"{len(faults)} of {count} images of {table} cannot be trained on:\n  "
+        message = f"{len(faults)} of {counted(count, 'image')} of {table} cannot be trained on:\n  "
         raise InputError(message + "\n  ".join(faults[:_SHOWN]) + more)
 
 

@@ -30,8 +30,10 @@ from bioconv.training.copies import check_copies
 from bioconv.training.data import Samples
 from bioconv.training.finetune import Unmatched
 from bioconv.training.normalisation import Normalisation
+from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
+from bioconv.wording import counted
 
 _HELD_OUT = 0.2
 
@@ -118,7 +120,7 @@ def make_classification_split(data: ClassificationData, seed: int) -> Split:
     names, groups = data.names, [image.group for image in data.images]
     given = [image for image in data.images if image.part]
     if given and len(given) < len(names):
-        message = f"the column split is empty for {len(names) - len(given)} images; fill it, or leave it out"
+        message = f"the column split is empty for {counted(len(names) - len(given), 'image')}; fill it, or leave it out"
         raise InputError(message)
     if given:
         parts = {image.name: image.part for image in data.images}
@@ -147,7 +149,8 @@ def train_classification(
         Names to `train`, `dev` and perhaps `test`; None: `make_classification_split`. `test` is scored once, at the
         end, with calibration and thresholds from `dev`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -180,7 +183,7 @@ def train_classification(
         callbacks=callbacks,
         device=device,
     )
-    run = trainer.fit(resume=resume)
+    run = trainer.fit(resume=resume and has_state(folder))
     network = network.to("cpu").eval()
     scores = {
         part: score_women(network, images, normalisation, data)

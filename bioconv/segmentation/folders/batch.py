@@ -17,6 +17,7 @@ from bioconv.segmentation.folders.naming import FOLDERS, Item
 from bioconv.segmentation.folders.results import Wanted, output_path, write_results
 from bioconv.segmentation.inference.pipeline import Segmenter
 from bioconv.segmentation.inference.segmented import Segmented
+from bioconv.wording import unreadable
 
 _STOPS = (OptionError, ModelError, OutputError)  # the same for every file: not one file's failure
 
@@ -208,8 +209,7 @@ def _hash(item: Item) -> str:
     try:
         return input_hash(item.files)
     except OSError as error:
-        message = f"{item.source}: {error.strerror or error}"
-        raise InputError(message) from error
+        raise InputError(unreadable(item.source, error)) from error
 
 
 def failure_reason(item: Item, error: Exception) -> str:

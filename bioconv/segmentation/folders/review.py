@@ -12,6 +12,7 @@ from bioconv.manifest import DONE, FAILED, Manifest, Output, Record
 from bioconv.outputs import open_output
 from bioconv.report.facts import Table
 from bioconv.report.segmentation_report import Pictured, SegmentationReport, segmentation_report
+from bioconv.wording import counted
 
 REVIEW, REPORT = "review.csv", "report.html"
 _COLUMNS = ("rank", "input", "score", "mean_uncertainty", "mutual_information", "objects", "foreground", "mask")
@@ -104,15 +105,11 @@ def _read(folder: Path, output: Output) -> bytes:
 def _caption(facts: Mapping[str, Any]) -> str:
     size = " x ".join(str(length) for length in facts["shape"])
     objects = facts.get("objects")
-    words = [f"{facts['foreground']:.1%} foreground" if objects is None else _plural(objects, "object"), size]
+    words = [f"{facts['foreground']:.1%} foreground" if objects is None else counted(objects, "object"), size]
     plane = facts.get("overlay_plane")
     words += [f"plane {', '.join(f'{axis} {at}' for axis, at in plane.items())}"] if plane else []
     words += [f"score {facts['score']:.4f}"] if "score" in facts else []
     return "; ".join(words)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _table(records: Sequence[Record]) -> Table | None:

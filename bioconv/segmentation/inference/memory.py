@@ -82,7 +82,7 @@ def left_over(max_memory: int, taken: int) -> int:
     budget = max_memory - taken
     if budget < _LEAST:
         message = (
-            f"--max-memory {max_memory / 1e6:,.0f} MB leaves too little: the program and the model take "
+            f"--max-memory {max_memory / 1e6:,.4g} MB leaves too little: the program and the model take "
             f"{taken / 1e6:,.0f} MB; give {math.ceil((taken + 4 * _LEAST) / 1e8) / 10:g}GB or more"
         )
         raise OptionError(message)

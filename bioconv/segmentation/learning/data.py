@@ -20,6 +20,7 @@ from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.objective import INSTANCE_MAPS, Objective
 from bioconv.segmentation.preprocessing import COLOUR
 from bioconv.tables import read_table
+from bioconv.wording import NO_SUCH_FILE, counted
 
 _SHOWN = 10
 _OWN_SUFFIXES = (*MASK_SUFFIXES, ".nii", ".nii.gz", ".jpg", ".jpeg", ".dcm")
@@ -201,8 +202,10 @@ def _pairs_of_table(path: Path) -> list[Pair]:
     ]
     twice = [name for name, count in Counter(pair.name for pair in pairs).items() if count > 1]
     missing = [str(file) for pair in pairs for file in (pair.image, pair.mask) if not file.exists()]
-    refuse_all([f"{name}: listed more than once" for name in twice], f"names in {path}")
-    refuse_all([f"{file}: not there" for file in missing], f"files that {path} names (paths are relative to it)")
+    refuse_all([f"{name}: listed more than once" for name in twice], f"names in {path}; give each once")
+    refuse_all(
+        [f"{file}: {NO_SUCH_FILE}" for file in missing], f"files that {path} names; its paths are relative to it"
+    )
     return pairs
 
 
@@ -345,5 +348,5 @@ def refuse_all(trouble: Sequence[str], what: str) -> None:
     if trouble:
         shown = "\n  ".join(trouble[:_SHOWN])
         more = f"\n  and {len(trouble) - _SHOWN} more" if len(trouble) > _SHOWN else ""
-        message = f"{len(trouble)} {what}:\n  {shown}{more}"
+        message = f"{counted(len(trouble), 'fault')}, {what}:\n  {shown}{more}"
         raise InputError(message)

@@ -41,8 +41,10 @@ from bioconv.segmentation.preprocessing import COLOUR, Preprocessing
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.finetune import load_matching
+from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
+from bioconv.wording import counted
 
 _HELD_OUT = 0.15
 _MOST_HELD_OUT = 100
@@ -126,7 +128,9 @@ def make_segmentation_split(data: SegmentationData, seed: int) -> Split:
     given = [image.name for image in data.images if image.pair.part]
     if given:
         if len(given) < len(pairs):
-            message = f"the column split is empty for {len(pairs) - len(given)} images; fill it, or leave it out"
+            message = (
+                f"the column split is empty for {counted(len(pairs) - len(given), 'image')}; fill it, or leave it out"
+            )
             raise InputError(message)
         parts = {image.name: image.pair.part for image in data.images}
         return Split(parts, dict(zip(data.names, groups, strict=True)), "as the table says")
@@ -153,7 +157,8 @@ def train_segmentation(
     split
         Names to `train` and `dev` (other parts are left alone); None: `make_segmentation_split`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -168,7 +173,7 @@ def train_segmentation(
     check_split(split, fingerprints={image.name: _fingerprint(image) for image in data.images})
     train, dev = (tuple(data.images[place] for place in split.indices(data.names, part)) for part in ("train", "dev"))
     if not train or not dev:
-        message = f"the split has {len(train)} images in train and {len(dev)} in dev; both are needed"
+        message = f"the split has {counted(len(train), 'image')} in train and {len(dev)} in dev; both are needed"
         raise InputError(message)
     job = _Job(data.objective, _preprocessing(plan, data), plan)
     network, architecture = job.network(data)
@@ -186,7 +191,7 @@ def train_segmentation(
         callbacks=callbacks,
         device=device,
     )
-    run = trainer.fit(resume=resume)
+    run = trainer.fit(resume=resume and has_state(folder))
     network = network.to("cpu").eval()
     maps = [job.maps(network, image) for image in dev]
     decision = choose_decision(dev, maps, data.objective, Decision())

@@ -76,6 +76,8 @@ class Measurements:
 class Measurer:
     """Sums over the objects of an image that is given strip by strip.
 
+    Places are counted from 0; the box of an object is from its first pixel to its last, both included.
+
     Parameters
     ----------
     shape

@@ -18,6 +18,7 @@ from bioconv.sequence.fasta import UNKNOWN, encode
 from bioconv.sequence.labelled import LabelledSequences, read_labelled
 from bioconv.sequence.reference_genome import Genome
 from bioconv.sequence.regions import read_bed
+from bioconv.wording import counted
 
 Codes = NDArray[np.uint8]
 
@@ -220,13 +221,15 @@ def _read_bed(path: str | Path, genome: str | Path, width: int) -> LabelledSeque
         # Two peaks may have one middle: such a place counts once.
         rows.setdefault(f"{region.name}:{start}-{start + width}", encode(reference.fetch(contig, start, start + width)))
     if outside:
-        runtime.logger.warning("%s: %d intervals too near an end of their sequence left out", path, outside)
+        runtime.logger.warning("%s: %s too near an end of the sequence left out", path, counted(outside, "interval"))
     return LabelledSequences(list(rows), list(rows.values()), None)
 
 
 def _check_enough(rows: list[Codes], path: str | Path, kind: str = "bound") -> None:
     if len(rows) < _FEWEST:
-        message = f"{path} holds {len(rows)} {kind} sequences; at least {_FEWEST} are needed to train a model"
+        message = (
+            f"{path} holds {counted(len(rows), f'{kind} sequence')}; at least {_FEWEST} are needed to train a model"
+        )
         raise InputError(message)
 
 

@@ -39,6 +39,7 @@ from bioconv.training.finetune import load_matching
 from bioconv.training.search import Setting
 from bioconv.training.splits import Split, check_split, make_split
 from bioconv.version import __version__
+from bioconv.wording import counted
 
 _HELD_OUT = 0.1
 _MOST_HELD_OUT = 1000
@@ -139,7 +140,8 @@ def train_binding(
     split
         Names to `train` and `dev` (other parts are left alone); None: `make_binding_split`.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def train_binding(
     check_split(split, fingerprints=dict(zip(data.names, fingerprints(data.codes), strict=True)))
     train, train_dev, dev = (split.indices(data.names, part) for part in ("train", "train-dev", "dev"))
     if not len(train) or not len(dev):
-        message = f"the split has {len(train)} sequences in train and {len(dev)} in dev; both are needed"
+        message = f"the split has {counted(len(train), 'sequence')} in train and {len(dev)} in dev; both are needed"
         raise InputError(message)
     data, standard = _standardised(data, train)
     learnt, unseen = part_negatives(data)

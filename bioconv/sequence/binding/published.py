@@ -23,6 +23,7 @@ from bioconv.models.deepbind_bank import DeepBindBank
 from bioconv.sequence.binding.samples import BindingSamples, Codes, FixedSamples, with_shuffles
 from bioconv.training import TrainConfig, Trainer
 from bioconv.training.members import MemberSGD
+from bioconv.training.run_folder import has_state
 
 _RECYCLED = 100_000  # positives of an epoch, at least
 _BATCH = 64
@@ -189,7 +190,7 @@ def calibrate(
                 folder=part,
                 held_out=held_out,
             )
-            losses[group, :, fold] = _member_losses(trainer, len(group), resume=_is_begun(part)).T
+            losses[group, :, fold] = _member_losses(trainer, len(group), resume=has_state(part)).T
     return Calibration(settings, lengths, losses)
 
 
@@ -215,7 +216,7 @@ def fit_restarts(
         folder=part,
         held_out=with_shuffles(positives, seed=seed + 3),
     )
-    losses = _member_losses(trainer, plan.restarts, resume=_is_begun(part))[-1]
+    losses = _member_losses(trainer, plan.restarts, resume=has_state(part))[-1]
     bank = trainer.model
     assert isinstance(bank, DeepBindBank)
     return bank.member(int(np.argmin(losses))), losses
@@ -309,10 +310,6 @@ def _held_out_losses(model: torch.nn.Module, held_out: FixedSamples, device: str
         losses = functional.binary_cross_entropy_with_logits(outputs, expected, reduction="none")
         total = total + losses.sum(0).cpu().numpy()
     return np.nan_to_num(np.asarray(total) / len(held_out), nan=np.inf)
-
-
-def _is_begun(folder: Path | None) -> bool:
-    return folder is not None and (folder / "last.safetensors").is_file()
 
 
 def _member_losses(trainer: Trainer, members: int, *, resume: bool) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from bioconv.sequence.deepbind import load_motif_model
 from bioconv.training import Run, TrainConfig, Trainer
 from bioconv.training.callbacks import Callback
 from bioconv.training.data import Samples
+from bioconv.training.run_folder import has_state
 
 _HELD_OUT_NEGATIVES = 4
 _HELD_OUT_SHARE = 0.1
@@ -168,7 +169,7 @@ def fit_network(
         callbacks=list(callbacks),
         device=device,
     )
-    run = trainer.fit(resume=resume and folder is not None and (folder / "last.safetensors").is_file())
+    run = trainer.fit(resume=resume and has_state(folder))
     network.load_state_dict(run.weights)
     assert isinstance(network, DeepBind)
     return Fitted(network.cpu().eval(), run)

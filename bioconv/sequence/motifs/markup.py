@@ -9,6 +9,7 @@ from xml.parsers import expat
 
 from bioconv.errors import MotifError
 from bioconv.sequence.motifs.matrix import Matrix, fail, parse_position, parse_row
+from bioconv.wording import counted
 
 _DATA = re.compile(r"\bdata\s*=\s*(?=\{)")
 _USE_TEXT = "; give MEME's text output (meme.txt) instead"
@@ -168,8 +169,9 @@ def _from_json(motif: Any, path: str, line: int) -> Matrix:
 
 def _check_width(name: str, width: object, rows: int, path: str, line: int) -> None:
     if width is not None and str(width) != str(rows):
+        follow = counted(rows, "position", does=("follows", "follow"))
         fail(
             path,
             line,
-            f"motif {name} announces width {width} but {rows} positions follow; correct one of them",
+            f"motif {name} announces width {width} but {follow}; correct one of them",
         )

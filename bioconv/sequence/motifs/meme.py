@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bioconv.sequence.motifs.matrix import Matrix, fail, parse_position, parse_row
+from bioconv.wording import counted
 
 _PROBABILITIES = "letter-probability matrix"
 _LOG_ODDS = "log-odds matrix"
@@ -82,10 +83,11 @@ def _read_matrix(lines: list[str], at: int, entries: list[_Entry], background: l
     width, sites = _read_header(lines[at - 1], path, at)
     rows, numbers, end = _read_rows(lines, at, width, path, signed=log_odds)
     if width is not None and len(rows) != width:
+        follow = counted(len(rows), "row", does=("follows", "follow"))
         fail(
             path,
             at,
-            f"motif {entry.name} announces w= {width} but {len(rows)} rows follow; correct one of them",
+            f"motif {entry.name} announces w= {width} but {follow}; correct one of them",
         )
     if log_odds:
         rows = [_from_log_odds(row, background) for row in rows]

@@ -37,6 +37,7 @@ from bioconv.training.balancing import class_weights
 from bioconv.training.callbacks import Callback
 from bioconv.training.finetune import Unmatched, load_matching
 from bioconv.training.losses import MISSING, build_loss
+from bioconv.training.run_folder import has_state
 from bioconv.training.splits import Split, check_split
 from bioconv.version import __version__
 
@@ -149,7 +150,8 @@ def train_recurrent(
     split
         Names to `train`, `dev` and perhaps `test`; None: `make_recurrent_split`. `test` is scored once, at the end.
     folder
-        Where states and logs are kept; with `resume` an interrupted training goes on from there.
+        Where states and logs are kept; with `resume` an interrupted training goes on from there, and one of which
+        nothing was kept begins.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def train_recurrent(
         callbacks=callbacks,
         device=device,
     )
-    run = trainer.fit(resume=resume)
+    run = trainer.fit(resume=resume and has_state(folder))
     network = network.eval()
     scores = {part: _scores(network, own) for part, own in parts.items() if part != "train" and own.names}
     network = network.to("cpu")

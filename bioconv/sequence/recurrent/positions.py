@@ -19,6 +19,7 @@ from bioconv.sequence.recurrent.grouping import reverse_complement
 from bioconv.sequence.recurrent.inference import LongSequence, logits_of, window_logits
 from bioconv.sequence.recurrent.model import SequenceModel, load_sequence_model
 from bioconv.sequence.recurrent.predictor import SpooledCodes, probabilities
+from bioconv.wording import counted
 from bioconv.zoo import resolve
 
 Codes = NDArray[np.uint8]
@@ -133,11 +134,11 @@ class PositionRun:
         """Log what the reader of the results should know about the input."""
         if self.short:
             runtime.logger.warning(
-                "%s records are shorter than the window of %d letters: nothing is said of them",
-                f"{self.short:,}", self.window,
+                "%s shorter than the window of %d letters: nothing is said there",
+                counted(self.short, "record", does=("is", "are")), self.window,
             )  # fmt: skip
         if self.foreign:
-            runtime.logger.warning("%s letters count as unknown", f"{self.foreign:,}")
+            runtime.logger.warning("%s as unknown", counted(self.foreign, "letter", does=("counts", "count")))
 
     def _open(
         self, source: str | Path | Mapping[str, str]

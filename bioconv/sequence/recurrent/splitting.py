@@ -8,6 +8,7 @@ from bioconv.errors import InputError
 from bioconv.sequence.recurrent.data import SequenceData
 from bioconv.training.losses import MISSING
 from bioconv.training.splits import Split, make_split
+from bioconv.wording import counted
 
 PARTS = ("train", "dev", "test")
 _HELD_OUT = 0.2
@@ -26,7 +27,8 @@ def make_recurrent_split(data: SequenceData, seed: int) -> Split:
     groups = dict(zip(data.names, data.groups, strict=True))
     given = {name: part for name, part in zip(data.names, data.parts, strict=True) if part}
     if given and len(given) < len(data.names):
-        message = f"the column split is empty for {len(data.names) - len(given)} sequences; fill it, or leave it out"
+        without = counted(len(data.names) - len(given), "sequence")
+        message = f"the column split is empty for {without}; fill it, or leave it out"
         raise InputError(message)
     if "dev" in given.values():
         return Split(given, groups, "as the table says")

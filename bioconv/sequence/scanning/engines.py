@@ -23,6 +23,7 @@ from bioconv.sequence.motifs import Motif
 from bioconv.sequence.scanning.hits import HitBatch
 from bioconv.sequence.scanning.options import ScanOptions
 from bioconv.sequence.scanning.pvalues import Tail, TailTable, score_tail, scoring_matrix
+from bioconv.wording import counted
 
 STRANDS = {"both": 3, "+": 1, "-": 2}
 DEVICE_BLOCK = 1 << 24
@@ -156,8 +157,8 @@ class MotifEngine:
         if missing:
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             runtime.logger.warning(
-                "%d of %d motifs are too short or too vague to reach p <= %g, even in their best word: %s",
-                *(len(missing), len(tails), p, shown),
+                "%d of %s too short or too vague to reach p <= %g, even with the best word: %s",
+                *(len(missing), counted(len(tails), "motif"), p, shown),
             )
 
     def scan(self, chunk: Chunk) -> Found:

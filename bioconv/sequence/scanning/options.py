@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioconv.errors import OptionError
+from bioconv.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,5 +142,7 @@ class Summary:
     def line(self, *, with_hits: bool = True) -> str:
         """Return the summary in one line; without the hits where none were looked for (`with_hits` False)."""
         rate = self.bases / 1e6 / self.seconds if self.seconds > 0 else 0.0
-        hits = f", {self.skipped:,} windows with unknown letters skipped, {self.hits:,} hits" if with_hits else ""
-        return f"{self.sequences:,} sequences, {self.bases:,} bases{hits}, {self.seconds:.2f} s, {rate:.1f} Mbp/s"
+        skipped = f"{counted(self.skipped, 'window')} with unknown letters skipped"
+        hits = f", {skipped}, {counted(self.hits, 'hit')}" if with_hits else ""
+        read = f"{counted(self.sequences, 'sequence')}, {counted(self.bases, 'base')}"
+        return f"{read}{hits}, {self.seconds:.2f} s, {rate:.1f} Mbp/s"

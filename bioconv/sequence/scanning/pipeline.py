@@ -23,6 +23,7 @@ from bioconv.sequence.scanning.engines import Engine, Found, Joiner, locate
 from bioconv.sequence.scanning.hits import HitBatch, Spool, join_batches
 from bioconv.sequence.scanning.options import ScanOptions, Summary
 from bioconv.sequence.scanning.qvalues import FalseDiscovery
+from bioconv.wording import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -262,15 +263,16 @@ class ScanRun:
         )
         if long:
             runtime.logger.warning(
-                "%s longer than every sequence (the longest has %s bases): no window to score: %s",
-                *("1 motif is" if len(long) == 1 else f"{len(long)} motifs are", f"{longest:,}", ", ".join(long[:5])),
+                "%s longer than every sequence (the longest has %s): no window to score: %s",
+                *(counted(len(long), "motif", does=("is", "are")), counted(longest, "base"), ", ".join(long[:5])),
             )
         if self.summary.ambiguous:
             runtime.logger.warning(
-                "%s IUPAC ambiguity letters count as unknown: no hit covers them", f"{self.summary.ambiguous:,}"
+                "%s as unknown: no hit covers such letters",
+                counted(self.summary.ambiguous, "IUPAC ambiguity letter", does=("counts", "count")),
             )
         if self.summary.foreign:
             runtime.logger.warning(
-                "%s letters are no nucleotide code (E, F, I, J, L, O, P, Q, Z) and count as unknown: is this protein?",
-                f"{self.summary.foreign:,}",
+                "%s no nucleotide code (E, F, I, J, L, O, P, Q, Z), taken as unknown: is this protein?",
+                counted(self.summary.foreign, "letter", does=("is", "are")),
             )

@@ -436,7 +436,7 @@ def test_secrets_are_not_said(tmp_path, token):
         with pytest.raises(OptionError, match="no token") as caught:
             open_server("https://a.org", token_file=token)
         assert "opens" not in str(caught.value)
-    with pytest.raises(OptionError, match="No such file"):
+    with pytest.raises(OptionError, match="no such file; check the path"):
         open_server("https://a.org", token_file=tmp_path / "none")
 
 

@@ -81,7 +81,7 @@ def test_everything_wrong_is_listed_at_once(tmp_path):
     (images / "c.png").write_bytes(b"not an image")
     with pytest.raises(InputError) as caught:
         read_data(find_pairs(images, masks))
-    assert "2 images and masks" in str(caught.value)
+    assert "2 faults, images and masks" in str(caught.value)
     assert "b.tif: size (10, 14)" in str(caught.value)
     assert "c.png" in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_a_table_with_strata_groups_and_parts(tmp_path):
         ("images/b.png", "y", "p2", "dev"),
     ]
     table.write_text("image,mask\nimages/a.png,masks/z.tif\n")
-    with pytest.raises(InputError, match=r"z\.tif: not there"):
+    with pytest.raises(InputError, match=r"z\.tif: no such file; check the path"):
         find_pairs(table)
 
 

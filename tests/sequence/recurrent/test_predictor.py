@@ -71,7 +71,7 @@ def test_proteins(tmp_path):
 
 def test_unknown_amino_acids_are_told(tmp_path, caplog):
     bioconv.predict({"a": "MKXBZ*UA"}, model=model_path(tmp_path, alphabet="protein"))
-    assert "5 letters are none of the 20 amino acids" in caplog.text
+    assert "5 letters are none of the 20 amino acids, taken as unknown" in caplog.text
 
 
 def test_dna_given_to_a_model_of_proteins_is_said(tmp_path, caplog):
