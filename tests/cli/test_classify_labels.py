@@ -132,7 +132,7 @@ def test_an_old_evaluation_does_not_stay_beside_new_tables(again, table, tmp_pat
             lambda n, cell: "perhaps" if n == 3 else cell,
             "labels that are no answers of the model, 1 of 48: 'perhaps' of w400",
         ),
-        (lambda n, cell: "", "none of 48 images has a label; give a table with a column `label`"),
+        (lambda n, cell: "", "none of 48 images has a label; give a table with a filled column `label`"),
     ],
 )
 def test_labels_that_will_not_do_leave_the_results(again, table, tmp_path, label, said):
