@@ -117,7 +117,7 @@ def test_info_on_nothing() -> None:
 def test_get_shows_the_terms_and_then_verifies(mirror: Path, cache: Path) -> None:
     out, err = datasets("get", SMALL, "motifs")
     assert out == f"{cache / SMALL}\n{cache / 'motifs'}\n"
-    assert err.index("CC-BY-4.0") < err.index("Cite:") < err.index("fetching 1 files, 7089 bytes")
+    assert err.index("CC-BY-4.0") < err.index("Cite:") < err.index("fetching 1 file, 7,089 bytes")
     assert err.index("jaspar: CC-BY-4.0") < err.index("fetching")
     assert (cache / SMALL / "promoters.data").read_bytes() == (mirror / SMALL / "promoters.data").read_bytes()
     assert datasets("get", SMALL, "--quiet") == (f"{cache / SMALL}\n", "")

@@ -62,7 +62,7 @@ def test_a_split_is_written_to_stdout_or_a_file(table, tmp_path):
     split = read_split(tmp_path / "s.tsv")
     assert split.parts["s0"] == split.parts["s40"]
     assert 15 <= len(split.names("dev")) <= 18
-    assert "1 sequences are copies or reverse complements" in done.stderr
+    assert "1 sequence is a copy or reverse complement" in done.stderr
     assert "no leaks" in run(table, "--check", tmp_path / "s.tsv").stderr
 
 

@@ -75,5 +75,5 @@ def test_refusals(tmp_path):
         overview([])
     with pytest.raises(OptionError, match=r"\.svg or \.png"):
         save_figure(Figure(), tmp_path / "logo.gif")
-    with pytest.raises(OutputError, match="No such file"):
+    with pytest.raises(OutputError, match="there is no folder"):
         save_figure(Figure(), tmp_path / "nowhere" / "logo.svg")
