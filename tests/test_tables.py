@@ -54,7 +54,7 @@ def test_cells_may_be_long(tmp_path):
     [
         ("", "is empty"),
         ("# only\n", "comments only"),
-        ("a,b\n1\n", "line 2: 1 cells where the header has 2"),
+        ("a,b\n1\n", "line 2: 1 cell where the header has 2"),
         ("a,a\n1,2\n", "repeated names: \\['a'\\]"),
         ("a,\n1,2\n", "empty or repeated"),
         ('a,b\n"1,2\n', "quotes in pairs"),

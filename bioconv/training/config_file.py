@@ -79,7 +79,7 @@ def field_help() -> dict[str, str]:
     found: dict[str, str] = {}
     names: list[str] = []
     _, _, text = inspect.cleandoc(TrainConfig.__doc__ or "").partition("Parameters\n----------\n")
-    for line in text.splitlines():
+    for line in text.partition("\n\nRaises\n")[0].splitlines():
         if line.startswith(" "):
             for name in names:
                 found[name] = f"{found.get(name, '')} {line.strip()}".strip()

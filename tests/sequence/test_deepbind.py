@@ -177,7 +177,7 @@ def test_load_chooses_by_content(tmp_path):
     (tmp_path / "other.txt").write_text("ACGT")
     with pytest.raises(ModelError, match="cannot be read as a model file"):
         load_motif_model(tmp_path / "other.txt")
-    with pytest.raises(ModelError, match=r"missing.txt: cannot be read"):
+    with pytest.raises(ModelError, match=r"missing.txt: no such file"):
         load_motif_model(tmp_path / "missing.txt")
 
 
@@ -190,7 +190,7 @@ def test_model_files_that_do_not_fit():
     file = to_model_file(MotifModel("tiny", read_published(TINY), 9, False))
     tensors = file.tensors | {"filters": np.zeros((2, 4, 5), np.float32)}
     cases = [
-        (changed(file, architecture="unet"), "'unet' cannot scan"),
+        (changed(file, architecture="unet"), "'unet' has no motif detectors"),
         (changed(file, config=file.config | {"colour": 1}), "'colour'"),
         (changed(file, config=file.config | {"hidden": "2"}), "'hidden'"),
         (changed(file, tensors=tensors), r"'filters' is float32 \(2, 4, 5\); expected float32 \(2, 4, 3\)"),
