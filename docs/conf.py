@@ -8,6 +8,7 @@ from pathlib import Path
 # The checkout that the pages are of, and the folder beside this file.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+from docutils import nodes
 from generator.cards import write_cards
 from generator.commands import write_commands
 from generator.docstrings import arrays, errors, plain, signature
@@ -96,10 +97,18 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _plain, priority=400)  # before napoleon's
     app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
     app.connect("autodoc-process-signature", _sign)
+    app.connect("doctree-read", _dash)
 
 
 def _turn_links(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = site_listings(site_links(source[0], page))
+
+
+def _dash(app: Sphinx, tree: nodes.document) -> None:
+    """Set the two hyphens between a parameter and its meaning as a dash."""
+    for text in list(tree.findall(nodes.Text)):
+        if text.startswith((" -- ", ") -- ")):
+            text.parent.replace(text, nodes.Text(text.replace("--", "\N{EN DASH}", 1)))
 
 
 def _plain(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:

@@ -30,7 +30,7 @@ def network_geometry(network: nn.Module, *, ndim: int, channels: int) -> Geometr
     ndim
         Spatial axes, 1 to 3.
     channels
-        C.
+        Channels of the input, C.
 
     Returns
     -------

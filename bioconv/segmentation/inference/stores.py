@@ -27,7 +27,7 @@ class ArrayStore:
     Parameters
     ----------
     channels : int
-        K.
+        Number of channels of the maps, K.
     shape : tuple of int
     dtype
     folder : path, optional
