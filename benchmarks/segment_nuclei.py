@@ -104,10 +104,14 @@ def ap50(table: ApTable, rows: Sequence[int]) -> tuple[float, float, float]:
     return image_interval(lambda chosen: float(own.chosen(chosen).pooled().average_precision()[0]), len(rows))
 
 
+def precision(table: ApTable, rows: Sequence[int]) -> NDArray[np.float64]:
+    """Return the average precision of some images, pooled, at each threshold."""
+    return table.counts.chosen(np.array(rows)).pooled().average_precision()
+
+
 def pooled(table: ApTable, rows: Sequence[int]) -> str:
     """Return AP50 of some images with its interval, and the mean over the thresholds."""
-    own = table.counts.chosen(np.array(rows))
-    return f"{said(ap50(table, rows))} | {own.pooled().average_precision().mean():.3f}"
+    return f"{said(ap50(table, rows))} | {precision(table, rows).mean():.3f}"
 
 
 def counts_row(folder: Path, segment: Callable[[Path], Labels], rows: Sequence[dict[str, str]]) -> str:
@@ -141,6 +145,8 @@ def report(folder: Path, paths: list[Path]) -> None:
         print(f"\n{kind}, {len(own)} images\n\n| | AP50 | mAP |\n|---|---|---|")
         for name, table in tables.items():
             print(f"| {name} | {pooled(table, own)} |")
+        each = np.mean([precision(tables[path.stem], own) for path in paths], axis=0)
+        print(f"| mean of the {len(paths)} models' figures | {each[0]:.3f} | {each.mean():.3f} |")
     best = tables[paths[0].stem]
     turned = score(folder, by_model(load_segmentation_model(paths[0]), turned_maps_of), rows)
     print(f"\n{paths[0].stem}, eight turns averaged (`--uncertainty tta`)\n\n| | AP50 | mAP |\n|---|---|---|")

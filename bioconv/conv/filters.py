@@ -246,7 +246,10 @@ FILTERS: dict[str, Callable[[], Kernel]] = {
     "box": lambda: box(3),
     "gaussian": lambda: gaussian(1.0),
 }
-"""Two-dimensional kernels by name, with usual sizes; derivatives by the direction they are taken in."""
+"""Two-dimensional kernels by name, with usual sizes; derivatives by the direction they are taken in.
+
+:meta hide-value:
+"""
 
 
 def apply_filter(
