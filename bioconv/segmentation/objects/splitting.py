@@ -110,7 +110,8 @@ def split_graph(graph: PixelGraph, distance: Maps, contact: Maps, settings: Inst
     tops, regions = _counted(graph.tops(height))
     depth, least = round(settings.depth * scale), round(settings.seed * scale)
     group = join_shallow(height[tops], borders(graph, regions, height, contact), depth=depth, least=least)
-    return _join_untouched(graph, group[regions], height, contact, settings.touch * LEVELS)
+    apart = _join_untouched(graph, group[regions], height, contact, settings.touch * LEVELS)
+    return _join_enclosed(graph, apart, height, contact)
 
 
 def _counted(values: Ints) -> tuple[Ints, Ints]:
@@ -135,6 +136,20 @@ def _join_untouched(graph: PixelGraph, regions: Ints, height: Ints, contact: Map
 
         links = coo_array((np.ones(open_.sum(), bool), (edges.first[open_], edges.second[open_])), (len(names),) * 2)
         regions = connected_components(links, directed=False)[1].astype(np.int32)[regions]
+
+
+def _join_enclosed(graph: PixelGraph, regions: Ints, height: Ints, contact: Maps) -> Ints:
+    """Return regions where one that lies inside a single other one, away from background and edge, is part of that."""
+    names, regions = _counted(regions)
+    beside = np.bincount(np.concatenate([side for edge in graph.edges for side in edge]), minlength=len(regions))
+    bare = np.zeros(len(names), bool)
+    bare[regions[beside < 2 * len(graph.edges)]] = True
+    edges = borders(graph, regions, height, contact)
+    first, second = np.concatenate([edges.first, edges.second]), np.concatenate([edges.second, edges.first])
+    inside = (np.bincount(first, minlength=len(names)) == 1) & ~bare
+    around = np.arange(len(names), dtype=np.int32)
+    around[first[inside[first]]] = second[inside[first]]
+    return around[regions]
 
 
 def numbered(groups: Ints, min_size: int, *, drop: NDArray[np.bool_] | None = None) -> Labels:

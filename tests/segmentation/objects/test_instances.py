@@ -142,6 +142,20 @@ def test_odd_shapes_stay_whole(name):
     np.testing.assert_array_equal(split_instances(instance_targets(truth), TRUE), truth)
 
 
+def test_what_lies_inside_another_object_is_part_of_it():
+    y, x = np.mgrid[:40, :60]
+    disc = (y - 20) ** 2 + (x - 25) ** 2 < 18**2
+    spot = (y - 20) ** 2 + (x - 25) ** 2 < 5**2
+    ring = ((y - 20) ** 2 + (x - 25) ** 2 < 7**2) & ~spot
+    maps = np.zeros((3, 40, 60))
+    maps[0], maps[1] = disc, disc * 0.9
+    maps[2][ring] = 1
+    assert set(np.unique(split_instances(maps))) == {0, 1}
+    # A hole in the ring lets background in: then there are two.
+    maps[0][20, 25] = 0
+    assert set(np.unique(split_instances(maps))) == {0, 1, 2}
+
+
 def test_tiny_objects_survive():
     """Squares of 3 by 3 with gaps of one pixel, and some of one pixel."""
     truth = np.kron(np.arange(1, 26).reshape(5, 5), np.pad(np.ones((3, 3), int), (0, 1)))
