@@ -141,7 +141,10 @@ def _join_untouched(graph: PixelGraph, regions: Ints, height: Ints, contact: Map
 def _join_enclosed(graph: PixelGraph, regions: Ints, height: Ints, contact: Maps) -> Ints:
     """Return regions where one that lies inside a single other one, away from background and edge, is part of that."""
     names, regions = _counted(regions)
-    beside = np.bincount(np.concatenate([side for edge in graph.edges for side in edge]), minlength=len(regions))
+    beside = np.zeros(len(regions), np.int8)
+    for edge in graph.edges:
+        for side in edge:
+            beside[side] += 1
     bare = np.zeros(len(names), bool)
     bare[regions[beside < 2 * len(graph.edges)]] = True
     edges = borders(graph, regions, height, contact)
