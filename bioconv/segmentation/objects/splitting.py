@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.errors import InputError, OptionError
-from bioconv.segmentation.objects.basins import Ints, PixelGraph, borders, join_shallow
+from bioconv.segmentation.objects.basins import Borders, Ints, PixelGraph, borders, join_shallow
 
 LEVELS = 255
 SMOOTHINGS = 2
@@ -110,8 +110,7 @@ def split_graph(graph: PixelGraph, distance: Maps, contact: Maps, settings: Inst
     tops, regions = _counted(graph.tops(height))
     depth, least = round(settings.depth * scale), round(settings.seed * scale)
     group = join_shallow(height[tops], borders(graph, regions, height, contact), depth=depth, least=least)
-    apart = _join_untouched(graph, group[regions], height, contact, settings.touch * LEVELS)
-    return _join_enclosed(graph, apart, height, contact)
+    return _join_enclosed(graph, *_join_untouched(graph, group[regions], height, contact, settings.touch * LEVELS))
 
 
 def _counted(values: Ints) -> tuple[Ints, Ints]:
@@ -123,14 +122,16 @@ def _counted(values: Ints) -> tuple[Ints, Ints]:
     return np.flatnonzero(there).astype(np.int32), number[values]
 
 
-def _join_untouched(graph: PixelGraph, regions: Ints, height: Ints, contact: Maps, touch: float) -> Ints:
-    """Return regions where those whose border is no contact are one, until all borders are."""
+def _join_untouched(
+    graph: PixelGraph, regions: Ints, height: Ints, contact: Maps, touch: float
+) -> tuple[Ints, Borders]:
+    """Return regions where those whose border is no contact are one, until all borders are; and these borders."""
     while True:
         names, regions = _counted(regions)
         edges = borders(graph, regions, height, contact)
         open_ = edges.contact < touch
         if not open_.any():
-            return regions
+            return regions, edges
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -138,19 +139,18 @@ def _join_untouched(graph: PixelGraph, regions: Ints, height: Ints, contact: Map
         regions = connected_components(links, directed=False)[1].astype(np.int32)[regions]
 
 
-def _join_enclosed(graph: PixelGraph, regions: Ints, height: Ints, contact: Maps) -> Ints:
+def _join_enclosed(graph: PixelGraph, regions: Ints, edges: Borders) -> Ints:
     """Return regions where one that lies inside a single other one, away from background and edge, is part of that."""
-    names, regions = _counted(regions)
+    count = int(regions.max()) + 1
     beside = np.zeros(len(regions), np.int8)
     for edge in graph.edges:
         for side in edge:
             beside[side] += 1
-    bare = np.zeros(len(names), bool)
+    bare = np.zeros(count, bool)
     bare[regions[beside < 2 * len(graph.edges)]] = True
-    edges = borders(graph, regions, height, contact)
     first, second = np.concatenate([edges.first, edges.second]), np.concatenate([edges.second, edges.first])
-    inside = (np.bincount(first, minlength=len(names)) == 1) & ~bare
-    around = np.arange(len(names), dtype=np.int32)
+    inside = (np.bincount(first, minlength=count) == 1) & ~bare
+    around = np.arange(count, dtype=np.int32)
     around[first[inside[first]]] = second[inside[first]]
     return around[regions]
 
