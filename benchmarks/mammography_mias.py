@@ -1,13 +1,14 @@
 """mini-MIAS: what a model of DDSM is worth for other women and questions, against scratch and against a control.
 
-python benchmarks/mammography_mias.py DATA MODEL CONTROL [--trained SEEDS] > benchmarks/mammography_mias.md
+python benchmarks/mammography_mias.py DATA MODEL CONTROL [--trained FOLDER] > benchmarks/mammography_mias.md
 
 MODEL was trained on DDSM (`mammography_ddsm.py`), CONTROL on the same images with labels that had changed places at
 random. Questions: (a) dense tissue against not, (b) the lesion's surroundings against the mirrored place of the other
 breast, (c) abnormal against normal, whole images. Women are divided into five folds, ten times. Features of frozen
-networks are given to a logistic regression, whose penalty three folds of the training women choose; --trained also
-trains whole networks (from scratch, from MODEL, from CONTROL; 10 epochs, nothing is chosen) in so many of the ten
-divisions. Scores of an image are averaged over the divisions; intervals draw women again.
+networks are given to a logistic regression, whose penalty three folds of the training women choose. --trained also
+trains whole networks (from scratch, from MODEL, from CONTROL; all alike, nothing is chosen) and keeps their scores in
+FOLDER, from where another run goes on; `--part 1/2` and `--part 2/2`, at once, only train, each its half. Scores of an
+image are averaged over the divisions; intervals draw women again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -34,6 +36,7 @@ from bioconv.mammography.learning.recipe import DEFAULTS
 from bioconv.mammography.model import load_classification_model, network_inputs
 from bioconv.mammography.preparation import Preparation
 from bioconv.models.building import build_network
+from bioconv.outputs import open_output
 from bioconv.runtime import set_torch_threads
 from bioconv.training import Trainer
 from bioconv.training.data import ArraySamples
@@ -46,7 +49,13 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 CROP = 96  # pixels of a prepared crop
 QUIET = {"l1_ratios": (0,), "use_legacy_attributes": False}  # what scikit-learn 1.10 will take for granted
 Floats = NDArray[np.float64]
-CONFIG = replace(DEFAULTS, epochs=10, batch_size=16, learning_rate=1e-3, ema=None, monitor="loss", warmup_steps=10)
+Start = tuple[torch.nn.Module, Normalisation]
+CURVE_SEEDS = 3  # divisions of the curve of trained networks
+EPOCHS, STEPS = 10, 60  # of a training: passes over the images, or as many as make so many steps
+BATCH = 16
+CONFIG = replace(
+    DEFAULTS, batch_size=BATCH, learning_rate=1e-3, ema=None, monitor="loss", warmup_steps=10, precision="bfloat16"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +66,15 @@ class Task:
     pixels: NDArray[np.float32]
     labels: NDArray[np.bool_]
     women: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where scores of trained networks are kept, and which of them this process makes."""
+
+    folder: Path
+    part: int
+    parts: int
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
@@ -181,23 +199,42 @@ def by_training(
             return self.network(inputs)[:, 0]
 
     model = Flat()
-    Trainer(model, ArraySamples(images[own], targets[own]), replace(CONFIG, seed=seed)).fit()
+    epochs = max(EPOCHS, round(STEPS / max(1, own.sum() / BATCH)))
+    Trainer(model, ArraySamples(images[own], targets[own]), replace(CONFIG, epochs=epochs, seed=seed)).fit()
     with torch.inference_mode():
         return torch.cat([model.eval()(one[None]) for one in images[test]]).double().numpy()
 
 
 def divided(
-    task: Task, seeds: int, arm: Callable[[NDArray[np.bool_], NDArray[np.bool_], int], Floats], share: float = 1.0
+    task: Task,
+    seeds: Sequence[int],
+    arm: Callable[[NDArray[np.bool_], NDArray[np.bool_], int], Floats],
+    share: float = 1.0,
 ) -> Floats:
     """Return (seeds, n) scores: each image's by a model of other women."""
-    found = np.zeros((seeds, len(task.labels)))
-    for seed in range(seeds):
+    found = np.zeros((len(seeds), len(task.labels)))
+    for row, seed in zip(found, seeds, strict=True):
         folds = folds_of(task, seed)
         for fold in range(FOLDS):
             test = folds == fold
             scores = arm(some_women(task, ~test, share, seed * FOLDS + fold), test, seed * FOLDS + fold)
-            found[seed, test] = (scores - scores.mean()) / max(scores.std(), 1e-9)
+            row[test] = (scores - scores.mean()) / max(scores.std(), 1e-9)
     return found
+
+
+def trained(task: Task, key: str, start: Start, kept: Kept, share: float = 1.0) -> Floats:
+    """Return (seeds, n) scores of networks trained whole, those of a part of the divisions if that is all there is."""
+    seeds = SEEDS if share == 1 else CURVE_SEEDS
+    found = []
+    for seed in range(seeds):
+        path = kept.folder / f"{task.name[1]} {key} {share:.0%} {seed}.npy"
+        if not path.exists() and seed % kept.parts == kept.part:
+            one = divided(task, [seed], lambda *given: by_training(*start, task, *given), share)
+            with open_output(path) as stream:
+                np.save(stream, one[0])
+        if path.exists():
+            found.append(np.load(path, allow_pickle=False))
+    return np.stack(found)
 
 
 def area(scores: Floats, task: Task) -> str:
@@ -215,40 +252,42 @@ def difference(one: Floats, other: Floats, task: Task) -> str:
     return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
-def report(task: Task, starts: dict[str, tuple[torch.nn.Module, Normalisation]], trained: int) -> None:
+def report(task: Task, starts: dict[str, Start], kept: Kept | None) -> None:
     women, positive = len(set(task.women.tolist())), int(task.labels.sum())
     print(f"\n## {task.name}\n\n{len(task.labels)} images of {women} women, {positive} positive.\n")
     print("| | AUC of the mean score | single divisions |\n|---|---|---|")
     features = {f"frozen: {name}": features_of(*start, task.pixels) for name, start in starts.items()}
     features["histogram of greys"] = histograms(task.pixels)
-    arms = {}
-    for name, own in features.items():
-        arms[name] = divided(task, SEEDS, lambda train, test, _, own=own: by_regression(own, task, train, test))
-        print(f"| {name} | {area(arms[name], task)} |", flush=True)
-    for name, start in starts.items() if trained else ():
-        key = "trained from scratch" if name == "untrained" else f"fine-tuned: {name}"
-        arms[key] = divided(
-            task, trained, lambda train, test, seed, start=start: by_training(*start, task, train, test, seed)
+    arms: dict[str, Callable[[Sequence[int], float], Floats]] = {
+        name: lambda seeds, share, own=own: divided(
+            task, seeds, lambda train, test, _: by_regression(own, task, train, test), share
         )
-        print(f"| {key}, {trained} divisions | {area(arms[key], task)} |", flush=True)
+        for name, own in features.items()
+    }
+    whole = trainings(starts) if kept else {}
+    for name, start in whole.items():
+        arms[name] = lambda _, share, name=name, start=start: trained(task, name, start, kept, share)
+    scores = {name: arm(range(SEEDS), 1.0) for name, arm in arms.items()}
+    for name, found in scores.items():
+        print(f"| {name} | {area(found, task)} |", flush=True)
     print("\n| difference | AUC |\n|---|---|")
-    names = list(starts)
-    pairs = [(f"frozen: {names[0]}", f"frozen: {other}") for other in names[1:]]
-    pairs.append((f"frozen: {names[0]}", "histogram of greys"))
-    if trained:
-        pairs += [
-            (f"fine-tuned: {names[0]}", f"fine-tuned: {names[1]}"),
-            (f"fine-tuned: {names[0]}", "trained from scratch"),
-        ]
+    first, *others = features
+    pairs = [(first, other) for other in others]
+    if whole:
+        tuned, *rest = whole
+        pairs += [(tuned, other) for other in [*rest, first, "histogram of greys"]]
     for one, other in pairs:
-        print(f"| {one}, less {other} | {difference(arms[one], arms[other], task)} |")
+        print(f"| {one}, less {other} | {difference(scores[one], scores[other], task)} |")
     print(f"\n| share of the women | {' | '.join(f'{share:.0%}' for share in SHARES)} |\n|---|{'---|' * len(SHARES)}")
-    for name, own in features.items():
-        curve = []
-        for share in SHARES:
-            found = divided(task, SEEDS, lambda train, test, _, own=own: by_regression(own, task, train, test), share)
-            curve.append(np.mean([auroc(scores, task.labels) for scores in found]))
-        print(f"| {name} | {' | '.join(f'{one:.3f}' for one in curve)} |", flush=True)
+    for name, arm in arms.items():
+        curve = [scores[name] if share == 1 else arm(range(SEEDS), share) for share in SHARES]
+        means = [np.mean([auroc(own, task.labels) for own in found]) for found in curve]
+        print(f"| {name} | {' | '.join(f'{one:.3f}' for one in means)} |", flush=True)
+
+
+def trainings(starts: dict[str, Start]) -> dict[str, Start]:
+    """Return what whole networks are trained from; the first is compared with the others."""
+    return {f"fine-tuned: {name}" if name != "untrained" else "from scratch": one for name, one in starts.items()}
 
 
 def main(words: Sequence[str]) -> None:
@@ -256,8 +295,11 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("control", type=Path)
-    parser.add_argument("--trained", type=int, default=0)
+    parser.add_argument("--trained", type=Path)
+    parser.add_argument("--part", default="1/1")
     given = parser.parse_args(words)
+    part, parts = map(int, given.part.split("/"))
+    kept = Kept(given.trained, part - 1, parts) if given.trained else None
     set_torch_threads(1)
     model, control = load_classification_model(given.model), load_classification_model(given.control)
     torch.manual_seed(0)
@@ -268,20 +310,24 @@ def main(words: Sequence[str]) -> None:
         "untrained": (untrained, model.normalisation),
     }
     size = model.preparation.size
+    tasks = [
+        whole_images(given.data, size, lambda row: row["tissue"] == "D", "(a) dense tissue against not"),
+        lesion_crops(given.data),
+        whole_images(given.data, size, lambda row: row["abnormality"] != "NORM", "(c) abnormal against normal"),
+    ]
+    if kept and parts > 1:
+        for share, task in itertools.product(reversed(SHARES), tasks):
+            for name, start in trainings(starts).items():
+                trained(task, name, start, kept, share)
+        return
     print(f"# Mammography: mini-MIAS, with and without DDSM\n\nbioconv {__version__}; {machine()}\n")
     print(f"{SEEDS} divisions of the women into {FOLDS} folds; whole images {size[0]} x {size[1]} pixels, crops")
-    print(f"{CROP} x {CROP}.")
-    report(
-        whole_images(given.data, size, lambda row: row["tissue"] == "D", "(a) dense tissue against not"),
-        starts,
-        given.trained,
-    )
-    report(lesion_crops(given.data), starts, given.trained)
-    report(
-        whole_images(given.data, size, lambda row: row["abnormality"] != "NORM", "(c) abnormal against normal"),
-        starts,
-        given.trained,
-    )
+    print(f"{CROP} x {CROP}.", end=" " if kept else "\n")
+    if kept:
+        print(f"Whole networks: {EPOCHS} passes over the images, of small shares as many as make {STEPS} steps of")
+        print(f"{BATCH} images, bfloat16; their curve below 100% is of {CURVE_SEEDS} divisions.")
+    for task in tasks:
+        report(task, starts, kept)
 
 
 if __name__ == "__main__":
