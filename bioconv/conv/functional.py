@@ -17,14 +17,14 @@ from typing import Any, Literal
 from bioconv import runtime
 from bioconv.conv import native
 
-Task = Literal["scan", "windows"]
-TASKS: tuple[Task, ...] = ("scan", "windows")
+Task = Literal["scan", "windows", "pooling"]
+TASKS: tuple[Task, ...] = ("scan", "windows", "pooling")
 ROUNDS = 3
 OLDEST_CAPABILITY = (8, 0)
 """The kernels are compiled for no older CUDA device."""
 NOT_MEASURED = "not measured yet"
 
-_without_kernels: dict[Task, str] = {"scan": "numpy", "windows": "torch"}
+_without_kernels: dict[Task, str] = {"scan": "numpy", "windows": "torch", "pooling": "torch"}
 _measuring = threading.Lock()
 
 
@@ -34,8 +34,9 @@ class Choice:
 
     Attributes
     ----------
-    task : {"scan", "windows"}
-        Motifs over base codes; detector networks over all windows.
+    task : {"scan", "windows", "pooling"}
+        Motifs over base codes; detector networks over all windows; detectors pooled over sequences, with gradients:
+        training.
     device : str
     backend : str
         `native`, `numpy`, `torch` or `triton`.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bioconv.conv.detector_network import Detectors
 from bioconv.conv.device_windows import choose_windows
 from bioconv.conv.functional import Choice
+from bioconv.conv.pooling import torch_pools
+from bioconv.conv.pooling_device import choose_pooling
 from bioconv.conv.pwm_device import WORK, DeviceMatrixScanner
 
 MOTIFS = (1, 500)
 WINDOW, DETECTORS, LETTERS = 101, 16, 24
+TRAINED, BATCH = (1, 30), 64
 _SHARE = 1e-4  # of the windows, about, that are hits
 
 
 def measure_backends(device: str, *, work: int = WORK) -> list[Choice]:
-    """Measure the scan of 1 and of 500 motifs, and the windows of a network of 16 detectors of 24 letters.
+    """Measure the scan of 1 and of 500 motifs, the windows of a network of 16 detectors of 24 letters, and training.
 
     Parameters
     ----------
@@ -32,7 +36,15 @@ def measure_backends(device: str, *, work: int = WORK) -> list[Choice]:
         for count in MOTIFS
     ]
     grid = (WINDOW, 1, False)
-    return [*found, choose_windows(codes, random_detectors(), grid, device, piece=work, anew=True)]
+    found.append(choose_windows(codes, random_detectors(), grid, device, piece=work, anew=True))
+    return [*found, *(_measure_training(codes, members, device) for members in TRAINED)]
+
+
+def _measure_training(codes: NDArray[np.uint8], members: int, device: str) -> Choice:
+    """Measure a step of so many networks side by side, of the size that `bioconv train deepbind` makes them."""
+    batch = torch.from_numpy(np.resize(codes, (BATCH, WINDOW))).to(device)
+    filters = torch.randn((128 * members, 4, LETTERS), generator=torch.Generator().manual_seed(0)).to(device)
+    return choose_pooling(batch, filters, True, True, torch_pools, anew=True)
 
 
 def random_motifs(count: int, *, seed: int = 0) -> tuple[list[NDArray[np.int32]], list[int]]:

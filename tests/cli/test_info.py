@@ -11,6 +11,7 @@ from bioconv.cli.main import cli
 from click.testing import CliRunner
 
 from bioconv import runtime
+from bioconv.conv import functional
 from bioconv.conv.functional import Choice
 
 
@@ -35,7 +36,7 @@ def test_json_holds_what_the_text_shows(monkeypatch, tmp_path):
         assert facts[name] in shown
     for choice in facts["backends"]:
         assert choice["reason"] in shown
-    assert {(c["task"], c["device"]) for c in facts["backends"]} >= {("scan", "cpu"), ("windows", "cpu")}
+    assert {(c["task"], c["device"]) for c in facts["backends"]} >= {(task, "cpu") for task in functional.TASKS}
     assert ("no CUDA device" in shown) == (not facts["devices"])
 
 

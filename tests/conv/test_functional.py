@@ -60,7 +60,7 @@ def test_faster_backend_is_chosen_and_kept(device):
 
     assert choose("scan", device, shape="16x64", contest=never) == chosen
     assert [(c.task, c.shape, c.backend) for c in choices(device)] == [
-        ("scan", "16x64", "triton"), ("windows", "x", "torch"),
+        ("scan", "16x64", "triton"), ("windows", "x", "torch"), ("pooling", "", "torch"),
     ]  # fmt: skip
     assert choose("scan", device, shape="16x64", contest=contest(1.0, 4.0), anew=True).backend == "torch"
     assert choose("scan", device, shape="16x64").backend == "torch"
@@ -75,7 +75,7 @@ def test_another_version_measures_anew(device, monkeypatch):
 
 
 def test_nothing_measured_is_torch(device):
-    assert [(c.backend, c.reason) for c in choices(device)] == [("torch", NOT_MEASURED)] * 2
+    assert [(c.backend, c.reason) for c in choices(device)] == [("torch", NOT_MEASURED)] * 3
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_without_triton_torch_runs_and_says_why_once(monkeypatch, caplog):
 
 def test_cpu_runs_the_compiled_kernels_where_there_are_any(monkeypatch):
     if native.kernels() is not None:
-        assert [choose(task).backend for task in functional.TASKS] == ["native", "native"]
+        assert [choose(task).backend for task in functional.TASKS] == ["native"] * 3
     monkeypatch.setattr(native, "kernels", lambda: None)
     assert [(c.backend, c.reason) for c in choices("cpu")] == [
-        ("numpy", "no compiled kernels"), ("torch", "no compiled kernels"),
+        ("numpy", "no compiled kernels"), *[("torch", "no compiled kernels")] * 2,
     ]  # fmt: skip

@@ -13,6 +13,8 @@ from bioconv.conv.device_scan import DeviceScanner
 from bioconv.conv.device_windows import WindowLaunch, scores_agree, triton_parts
 from bioconv.conv.launches import scan_launches
 from bioconv.conv.measuring import random_detectors, random_motifs
+from bioconv.conv.pooling import torch_pools
+from bioconv.conv.pooling_device import triton_pools
 from bioconv.conv.pwm_device import DeviceMatrixScanner
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -70,6 +72,28 @@ def test_window_scores_are_those_of_the_cpu(codes, hidden, precision):
         parts = triton_parts(some, detectors, (101, 1, False), "cuda", launch=launch, piece=PieceSize(1 << 17))
         found = np.concatenate([part.cpu().numpy() for _, part in parts])
     assert scores_agree(expected, found)
+
+
+@pytest.mark.parametrize(("length", "average"), [(24, True), (24, False), (9, True), (60, True)])
+def test_training_finds_the_values_and_gradients_of_the_cpu(codes, length, average):
+    batch = torch.from_numpy(codes[: 64 * 101].reshape(64, 101))
+    batch[:, :7] = 4
+    generator = torch.Generator().manual_seed(length)
+    weights = [torch.randn((300, 4, length), generator=generator), torch.randn(300, generator=generator)]
+    results = []
+    for device in ("cpu", "cuda"):
+        own = [one.to(device).requires_grad_() for one in weights]
+        pools = triton_pools if device == "cuda" else pool_pairs
+        top, total = pools(batch.to(device), *own, True, average)
+        reached = top.square().sum() + (total.square().sum() if average else 0)
+        results.append([one.cpu() for one in (top, total, *torch.autograd.grad(reached, own))])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max() if one.numel() else 1))
+
+
+def pool_pairs(codes, filters, thresholds, both, average):
+    top, total = torch_pools(codes, filters, thresholds, both)
+    return top, total if average else total.new_zeros(0)
 
 
 def test_too_little_memory_halves_the_piece_and_changes_nothing(codes):

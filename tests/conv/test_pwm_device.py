@@ -27,7 +27,7 @@ def as_gpu(monkeypatch, tmp_path):
     def not_the_cpu(task, device, **options):
         return choose(task, "some gpu", **options)
 
-    for module in ("pwm_device", "device_windows"):
+    for module in ("pwm_device", "device_windows", "pooling_device"):
         monkeypatch.setattr(f"bioconv.conv.{module}.choose", not_the_cpu)
     measurements.measurements_at.cache_clear()
     yield
@@ -94,8 +94,10 @@ def test_info_measures_all_tasks(as_gpu, monkeypatch):
     monkeypatch.setattr("bioconv.conv.measuring.MOTIFS", (1, 3))
     monkeypatch.setattr(pwm_device, "scan_launches", lambda bucket: scan_launches(bucket)[:1])
     monkeypatch.setattr(pwm_device, "REPEATS", 1)
+    monkeypatch.setattr("bioconv.conv.measuring.TRAINED", (1,))
+    monkeypatch.setattr("bioconv.conv.measuring.BATCH", 1)
     found = measure_backends("cpu", work=128)
-    assert [choice.task for choice in found] == ["scan", "scan", "windows"]
+    assert [choice.task for choice in found] == ["scan", "scan", "windows", "pooling"]
     assert all("x torch on Some GPU" in choice.reason for choice in found)
 
 

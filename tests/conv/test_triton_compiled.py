@@ -22,7 +22,8 @@ PROGRAM = """
 import json, pathlib, subprocess, sys, tempfile, triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from bioconv.conv import triton_pwm, triton_windows
+from bioconv.conv import triton_pooling, triton_pwm, triton_windows
+from bioconv.conv.pooling_device import PoolLaunch
 
 ASSEMBLER = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
 LIST = dict(places="*i32", groups="*i32", words="*i32", count="*i64", capacity="i64")
@@ -48,12 +49,28 @@ def windows(hidden, average, padded):
     sizes = dict(ROWS=64, HIDDEN=hidden, AVERAGE=average, PADDED=padded, LINEAR=hidden == 16)
     return triton_windows.score_windows, WINDOWS, HEAD | sizes, (4, 2)
 
+DETECTORS = dict(
+    codes="*u8", sequences="i32", letters="i32", length="i32", weights="*fp32", thresholds="*fp32", detectors="i32"
+)
+POOLED = dict(top="*fp32", at="*i32", total="*fp32")
+GRADS = dict(
+    parts="i32", at="*i32", top_grad="*fp32", total_grad="*fp32", weights_grad="*fp32", thresholds_grad="*fp32"
+)
+LAUNCH = PoolLaunch()
+
+def pooling(kernel, more, average):
+    sizes = dict(ROWS=LAUNCH.rows, FEATURES=128, CHANNELS=LAUNCH.channels, STRANDS=2, AVERAGE=average)
+    return kernel, DETECTORS | more, sizes, (LAUNCH.warps, LAUNCH.stages)
+
 CASES = {
     "float16": (triton_pwm.find_candidates, product("*fp16", "*fp32"), TILE, (8, 3)),
     "int8": (triton_pwm.find_candidates, product("*i8", "*i32"), TILE, (8, 3)),
     "lookup": (triton_pwm.find_candidates_by_lookup, SEARCH_BY_LOOKUP, dict(ROWS=256, COLUMNS=2), (4, 2)),
     "exact": (triton_pwm.score_candidates, EXACT, dict(ENTRIES=64), (4, 3)),
     "windows": windows(64, True, True),
+    "pooling": pooling(triton_pooling.pool, POOLED, True),
+    "gradients of maxima": pooling(triton_pooling.pool_gradients, GRADS, False),
+    "gradients": pooling(triton_pooling.pool_gradients, GRADS, True),
 }
 facts = {}
 for name, (kernel, signature, constants, (warps, stages)) in CASES.items():
@@ -99,4 +116,4 @@ def test_default_shapes_keep_their_numbers_in_registers(compiled):
 
 
 def test_products_use_the_matrix_unit(compiled):
-    assert {name for name, facts in compiled.items() if facts["matrix_unit"]} == {"float16", "int8", "windows"}
+    assert {name for name, facts in compiled.items() if not facts["matrix_unit"]} == {"lookup", "exact"}
