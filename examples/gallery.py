@@ -187,9 +187,10 @@ def draw_heat_map(path: Path, folder: Path) -> None:
     run("datasets", "make", "breasts", "-o", folder / "women", "--count", 1, "--share", 1, "--size", 384, "--quiet")
     run("classify", folder / "women/synthetic-exams.csv", "--model", "mammo-ddsm", "-o", folder / "out", "--quiet",
         "--keep-ids")  # fmt: skip
-    maps = sorted((folder / "out").glob("heat_maps/**/*.png"))
+    maps = list((folder / "out").glob("heat_maps/**/*.png"))
+    hanging = [next(one for one in maps if f"-{side}-{view}" in one.name) for view in ("CC", "MLO") for side in "RL"]
     figure = Figure(figsize=(7.5, 2.6))
-    for axes, found in zip(figure.subplots(1, 4), maps, strict=True):
+    for axes, found in zip(figure.subplots(1, 4), hanging, strict=True):
         axes.imshow(np.asarray(Image.open(found).convert("RGB")))
         axes.set_title(" ".join(found.name.split(".")[0].split("-")[-2:]), fontsize=8)
         axes.axis("off")
