@@ -41,7 +41,7 @@ def fits(monkeypatch):
     return lambda letters, **options: Fits(monkeypatch, letters, **options)
 
 
-@pytest.mark.parametrize("letters", [10_000, 900, 250, 61, 16, 8])
+@pytest.mark.parametrize("letters", [20_000, 900, 250, 61, 16, 8])
 @pytest.mark.parametrize("pooling", ["attention", "none", "max"])
 def test_fewer_side_by_side(pooling, letters, fits, caplog):
     """Down to blocks of a sequence that does not fit by itself."""
@@ -51,9 +51,9 @@ def test_fewer_side_by_side(pooling, letters, fits, caplog):
     memory = fits(letters)
     for found, wanted in zip(logits_of(network, sequences), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-    assert any(rows * length > letters for rows, length in memory.asked) == (letters < 10_000)
+    assert any(rows * length > letters for rows, length in memory.asked) == (letters < 20_000)
     said = [record.message for record in caplog.records]
-    assert said == ["cpu is out of memory: going on in smaller pieces, results as before"] * (letters < 10_000)
+    assert said == ["cpu is out of memory: going on in smaller pieces, results as before"] * (letters < 20_000)
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,8 +98,7 @@ def test_windows_keep_what_fits(fits):
     memory, rows = fits(12 * 20), rows_to_begin_with(network)
     for _ in range(2):
         np.testing.assert_allclose(window_logits(network, windows, rows=rows), expected, rtol=0, atol=1e-5)
-    shapes = [(64, 12), (32, 12), *[(16, 12)] * 12, (8, 12)]
-    assert memory.asked == [*shapes, *[(16, 12)] * 12, (8, 12)] or memory.asked == [*shapes, *[(8, 12)] * 25]
+    assert memory.asked == [(64, 12), (32, 12), *([(16, 12)] * 12 + [(8, 12)]) * 2]
     assert window_logits(network, windows[:0]).shape == (0, 3)
 
 
