@@ -82,6 +82,28 @@ def in_pieces(
 
 
 @contextmanager
+def must_fit(device: str | torch.device, what: str) -> Iterator[None]:
+    """Say `what` does not fit a device's memory, where it cannot be divided.
+
+    Raises
+    ------
+    OptionError
+        In place of torch's error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        message = f"{what}: out of memory on --device {device}; end what else uses the device, or give --device cpu"
+        raise OptionError(message) from error
+
+
+def release() -> None:
+    """Give back memory that torch keeps but nothing uses; after an error's block, as the error keeps tensors alive."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@contextmanager
 def turn_on(device: str) -> Iterator[None]:
     """Wait for a turn on a device, and work on a stream of one's own: on CUDA two threads at once.
 

@@ -188,7 +188,7 @@ class Batch:
             scored, prepared = self.classifier.score_pixels(pixels, heard)
             outputs: tuple[Output, ...] = ()
             if self.wanted.kinds(view):
-                heat = self.classifier.heat_map(prepared)
+                heat = self.classifier.heat_map(prepared, view)
                 outputs = self._pictures(scored, draw_heat(pixels, prepared, heat))
                 record = replace(record, facts={**record.facts, "heat": heat.strength})
         except OutputError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.conv.device_memory import must_fit
 from bioconv.errors import InputError, OptionError
 from bioconv.mammography.exams import NETWORK, Exam, Rule, score_exam
 from bioconv.mammography.fusion import Vector, joined_scores
@@ -163,6 +164,8 @@ class Classifier:
         ------
         InputError
             If its pixels cannot be read, or a model makes no number of them.
+        OptionError
+            If the device's memory does not hold it.
         """
         return self.score_pixels(*read_pixels(view))[0]
 
@@ -173,6 +176,8 @@ class Classifier:
         ------
         InputError
             If a model makes no number of them.
+        OptionError
+            If the device's memory does not hold them.
         """
         known: dict[Preparation, Prepared] = {}
         logits, vectors = [], []
@@ -180,11 +185,12 @@ class Classifier:
             if model.preparation not in known:
                 known[model.preparation] = prepare(pixels, view, model.preparation)
             image = known[model.preparation].pixels[None]
-            if model.joins_views:  # the image is a breast of which there is one view
-                vectors.append(model.vectors(image)[0])
-                logits.append(model.join(vectors[-1][None], np.zeros(1, np.int64)))
-            else:
-                logits.append(model.logits(image)[0])
+            with must_fit(model.device, str(view.path)):
+                if model.joins_views:  # the image is a breast of which there is one view
+                    vectors.append(model.vectors(image)[0])
+                    logits.append(model.join(vectors[-1][None], np.zeros(1, np.int64)))
+                else:
+                    logits.append(model.logits(image)[0])
         if not all(np.isfinite(one).all() for one in (*logits, *vectors)):
             message = f"{view.path}: the model's score is not a finite number; are its pixels as they should be?"
             raise InputError(message)
@@ -194,9 +200,16 @@ class Classifier:
         answers = self._answers(np.stack(logits))
         return ImageScore(view, scores, answers, warnings, tuple(vectors)), known[self.models[0].preparation]
 
-    def heat_map(self, prepared: Prepared) -> HeatMap:
-        """Return the heat map of the first model."""
-        return heat_map(self.models[0], prepared.pixels)
+    def heat_map(self, prepared: Prepared, view: View) -> HeatMap:
+        """Return the heat map of the first model.
+
+        Raises
+        ------
+        OptionError
+            If the device's memory does not hold the view's image.
+        """
+        with must_fit(self.models[0].device, f"{view.path} (heat map)"):
+            return heat_map(self.models[0], prepared.pixels)
 
     def join(
         self, exam: Exam, images: Mapping[Path, ImageScore]

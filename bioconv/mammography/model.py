@@ -58,15 +58,19 @@ class ClassificationModel:
     domain: str
     facts: dict[str, Any]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.network.parameters()).device
+
     def inputs(self, prepared: NDArray[np.float32]) -> Tensor:
         """Return prepared pixels (N, 1, Y, X) as the network reads them, (N, C, Y, X)."""
         return network_inputs(prepared, self.normalisation)
 
     def logits(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (N, outputs) of prepared pixels (N, 1, Y, X); an image's do not depend on the others."""
-        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            found = self.network(self.inputs(prepared).to(device))
+            found = self.network(self.inputs(prepared).to(self.device))
         return np.asarray(found.float().cpu().numpy())
 
     @property
@@ -76,9 +80,8 @@ class ClassificationModel:
 
     def vectors(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the network finds in prepared pixels (N, 1, Y, X) before it joins views, (N, features)."""
-        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            found = self.network.vectors(self.inputs(prepared).to(device))  # type: ignore[operator]
+            found = self.network.vectors(self.inputs(prepared).to(self.device))  # type: ignore[operator]
         return np.asarray(found.float().cpu().numpy())
 
     def join(self, vectors: NDArray[np.float32], kinds: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -91,9 +94,8 @@ class ClassificationModel:
         kinds
             (V,): which view each is, from 0 on.
         """
-        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            given = torch.from_numpy(vectors)[None].to(device), torch.from_numpy(kinds)[None].to(device)
+            given = torch.from_numpy(vectors)[None].to(self.device), torch.from_numpy(kinds)[None].to(self.device)
             found = self.network.join(*given)[0]  # type: ignore[operator]
         return np.asarray(found.float().cpu().numpy())
 

@@ -29,7 +29,8 @@ class TrainConfig:
     batch_size
         Samples of an optimiser step, over all devices and accumulated parts together.
     accumulate
-        Parts a batch is computed in, one after another (bounds memory, changes nothing else).
+        Parts a batch is computed in, one after another (bounds memory, changes nothing but the statistics of batch
+        normalisation). A device that runs out of memory gets twice as many.
     loss
         What is made small; one of `LOSSES`. `soft` learns from probabilities, as in distillation.
     optimizer

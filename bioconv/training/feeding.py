@@ -178,6 +178,27 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return _mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
 
 
+def divided(load: Load, times: int) -> Load:
+    """Return a load with each of its parts divided into `times`, of the sizes that `--accumulate` makes.
+
+    A part of fewer samples becomes as many as it has. Nothing is copied.
+    """
+    if times == 1:
+        return load
+    parts, batches = [], []
+    for indices, batch in zip(load.plan.parts, load.batches, strict=True):
+        for own in np.array_split(np.arange(len(indices)), min(times, len(indices))):
+            span = slice(int(own[0]), int(own[-1]) + 1)
+            parts.append(indices[span])
+            batches.append(sliced(batch, span))
+    return replace(load, plan=replace(load.plan, parts=parts), batches=batches)
+
+
+def sliced(batch: Batch, span: slice) -> Batch:
+    """Return some of a batch's samples, next to each other; nothing is copied."""
+    return _mapped(batch, lambda tensor: tensor[span])
+
+
 def _mapped(batch: Batch, act: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
     return Batch(*(_map_tree(part, act) for part in (batch.inputs, batch.targets, batch.weights)))
 

@@ -10,13 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from bioconv import runtime
+from bioconv.conv.device_memory import must_fit, release
 from bioconv.errors import OptionError, TrainingError
 from bioconv.training.config import TrainConfig
 from bioconv.training.data import Batch
 from bioconv.training.distributed import Ranks
-from bioconv.training.feeding import Load, to_device
+from bioconv.training.feeding import Load, divided, to_device
 from bioconv.training.interruption import seed_step
 from bioconv.training.optim import add_penalties, build_optimizer, parameter_groups
+from bioconv.wording import counted
 
 Loss = Callable[[Any, Any], torch.Tensor]
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -43,7 +46,8 @@ class Stepper:
     """Takes the steps of a training on one model.
 
     The loss of a step is sum(w l) / sum(w) over the whole batch, in however many parts and processes it is
-    computed.
+    computed. Where a device runs out of memory, the step is done again in twice as many parts, and those that follow
+    too.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class Stepper:
         optimizer: torch.optim.Optimizer | None = None,
     ) -> None:
         self._model, self._loss, self._config, self._ranks = model, loss, config, ranks
-        self._own = optimizer is None
+        self._own, self._division = optimizer is None, 1
         self.optimizer = build_optimizer(config, parameter_groups(model, config)) if optimizer is None else optimizer
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
         self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=config.precision == "float16")
@@ -82,15 +86,43 @@ class Stepper:
         ------
         TrainingError
             If the loss is no finite number; the weights are then as before.
+        OptionError
+            If the device's memory does not hold a single sample.
         """
-        config, ranks = self._config, self._ranks
+        ranks = self._ranks
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
-        seed_step(config.seed, step, ranks.rank, ranks.device)
         (weight,) = ranks.totals(load.weight)
         if weight <= 0:
             message = f"the samples of step {step + 1} have weights that sum to {weight:g}; more than 0 is needed"
             raise TrainingError(message)
+        load, loss = self._computed(load, step, weight)
+        (total,) = ranks.totals(loss)
+        if not abs(total) < float("inf"):
+            raise TrainingError(self._no_number(load, step, total / weight))
+        with must_fit(ranks.device, "the model, its gradients and the optimiser's state"):
+            self._apply()
+        return StepResult(total, weight)
+
+    def _computed(self, load: Load, step: int, weight: float) -> tuple[Load, float]:
+        """Compute the gradients, and return the load as it was divided for that, and its summed loss."""
+        kept = [(buffer, buffer.clone()) for buffer in self._model.buffers()]
+        while True:
+            now = divided(load, self._division)
+            try:
+                return now, self._gradients(now, step, weight)
+            except torch.OutOfMemoryError as error:
+                self._divide(now, error)
+            # Not in the block above: there the error keeps what was computed so far.
+            release()
+            with torch.no_grad():
+                for buffer, before in kept:  # of batch normalisation, which has seen some parts
+                    buffer.copy_(before)
+
+    def _gradients(self, load: Load, step: int, weight: float) -> float:
+        """Compute the gradients, and return the summed loss of this process's samples."""
+        ranks = self._ranks
+        seed_step(self._config.seed, step, ranks.rank, ranks.device)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=torch.float64, device=ranks.device)
         for number, batch in enumerate(load.batches):
@@ -101,11 +133,30 @@ class Stepper:
                 # Processes' gradients are averaged, hence times their number.
                 torch.autograd.backward(self.scaler.scale(part * ranks.world / weight))
             loss += part.detach()
-        (total,) = ranks.totals(float(loss))
-        if not abs(total) < float("inf"):
-            raise TrainingError(self._no_number(load, step, total / weight))
-        self._apply()
-        return StepResult(total, weight)
+        return float(loss)
+
+    def _divide(self, load: Load, error: torch.OutOfMemoryError) -> None:
+        """Take twice as many parts from here on."""
+        ranks, config = self._ranks, self._config
+        most = max(map(len, load.plan.parts))
+        if ranks.world > 1 or most == 1:
+            of = f" in process {ranks.rank} of {ranks.world}" if ranks.world > 1 else ""
+            message = f"--device {ranks.device}: out of memory{of} with {counted(most, 'sample')} at once; "
+            if most > 1:  # the others may be done with their backward pass
+                message += "several processes do not divide their batches by themselves: "
+                message += "give a smaller --batch-size or a larger --accumulate"
+            else:
+                message += "a smaller --batch-size or a larger --accumulate cannot help: give smaller samples or a "
+                message += "smaller model, end what else uses the device, or give --device cpu"
+            raise OptionError(message) from error
+        self._division *= 2
+        parts = self._division * config.accumulate
+        said = f"{ranks.device} is out of memory: batches are computed in {parts} parts from here on, "
+        said += f"as by --accumulate {parts}"
+        normalisations = (m for m in self._model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+        if any(module.training for module in normalisations):
+            said += "; batch normalisation sees these smaller parts"
+        runtime.warn_once(f"parts {ranks.device} {parts}", said)
 
     def forward(self, batch: Batch) -> Any:
         """Return the model's outputs in float32 (or better)."""
@@ -125,6 +176,8 @@ class Stepper:
                 "a batch, or one of its parts, is left with a single sample, of which batch normalisation cannot "
                 "take statistics; change --batch-size or --accumulate so that 2 or more are left at the end of an epoch"
             )
+            if self._division > 1:
+                message += f" (the device was out of memory: each part was divided into {self._division})"
             raise TrainingError(message) from error
 
     def _losses(self, batch: Batch) -> torch.Tensor:

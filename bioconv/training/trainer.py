@@ -94,6 +94,8 @@ class Trainer:
             If the loss is no number, or there is no fitting state to resume; what is on the disk stays.
         InputError
             If a sample cannot be read.
+        OptionError
+            If the device's memory does not hold a single sample.
         OutputError
             If the state cannot be written; the one before stays.
         TrainingInterrupted

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bioconv.training.data import Samples
-from bioconv.training.feeding import prefetch, read, to_device, worker_count
+from bioconv.conv.device_memory import PieceSize, in_pieces
+from bioconv.training.data import Batch, Samples
+from bioconv.training.feeding import prefetch, read, sliced, to_device, worker_count
 
 Metric = Callable[[Any, Any], float]
 
@@ -34,16 +35,28 @@ def outputs_of(
 ) -> Iterator[tuple[Any, Any, torch.Tensor | None]]:
     """Yield (outputs, targets, weights) of all samples in their order, batch by batch, on `device`.
 
-    Random parts of samples are those of epoch 0, so that every validation sees the same.
+    Random parts of samples are those of epoch 0, so that every validation sees the same. A batch that the device's
+    memory does not hold is divided.
+
+    Raises
+    ------
+    OptionError
+        If it does not hold a single sample.
     """
+    piece = PieceSize(batch_size, smallest=1)
+
     indices = np.arange(len(samples), dtype=np.int64)
     groups = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     batches = prefetch(lambda group: read(samples, group, 0), groups, worker_count(workers))
     with torch.no_grad(), evaluating(model):
-        for batch in batches:
-            here = to_device(batch, device)
-            outputs = model(*here.inputs) if isinstance(here.inputs, tuple) else model(here.inputs)
-            yield outputs, here.targets, here.weights
+        for group, batch in zip(groups, batches, strict=True):
+
+            def work(begin: int, end: int, whole: Batch = batch) -> tuple[Any, Any, torch.Tensor | None]:
+                here = to_device(sliced(whole, slice(begin, end)), device)
+                outputs = model(*here.inputs) if isinstance(here.inputs, tuple) else model(here.inputs)
+                return outputs, here.targets, here.weights
+
+            yield from in_pieces(work, 0, len(group), piece=piece, device=str(device))
 
 
 def validate(

@@ -231,3 +231,23 @@ sys.exit(repr({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "3 some images failed, 4 none could be" in run.stdout
+
+
+def test_an_image_that_does_not_fit_the_memory(classify, exams, mass_model, monkeypatch):
+    import torch
+
+    from bioconv.mammography.model import ClassificationModel
+
+    (exams / "text.dcm").unlink()
+    logits, asked = ClassificationModel.logits, []
+
+    def second(*given):
+        asked.append(given)
+        if len(asked) == 2:
+            raise torch.OutOfMemoryError
+        return logits(*given)
+
+    monkeypatch.setattr(ClassificationModel, "logits", second)
+    done = classify(exams, "--model", mass_model, "--device", "cpu", check=3)
+    assert ".dcm: out of memory on --device cpu; end what else uses the device, or give --device cpu" in done.stderr
+    assert "3 images scored, 0 listed only, 1 failed, 0 done before; 1 exam;" in done.stderr

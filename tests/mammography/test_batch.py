@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from bioconv.errors import OptionError, OutputError
 from bioconv.images.reader import read_image
@@ -286,3 +287,36 @@ def test_folders_that_cannot_be_used(tmp_path, classifier, pictures):
     with pytest.raises(OutputError, match=r"exams\.csv is a file; give a folder"):
         refuse_among_inputs(pictures, [pictures.parent], ())
     assert Manifest(tmp_path).records == {}
+
+
+def test_an_image_that_does_not_fit_the_memory(tmp_path, model, pictures, monkeypatch):
+    """Its reason says what to do, and the others are as without it; a heat map may be what does not fit."""
+    whole = classify(Classifier([model]), tmp_path / "whole", pictures)
+    logits, features, asked = type(model).logits, model.network.features, []
+
+    def third(*given):
+        asked.append("logits")
+        if asked.count("logits") == 3:
+            raise torch.OutOfMemoryError
+        return logits(*given)
+
+    def fifth(*given):
+        if torch.is_inference_mode_enabled():
+            return features(*given)
+        asked.append("map")
+        if asked.count("map") == 4:  # the third image has none
+            raise torch.OutOfMemoryError
+        return features(*given)
+
+    monkeypatch.setattr(type(model), "logits", third)
+    monkeypatch.setattr(model.network, "features", fifth)
+    found = classify(Classifier([model]), tmp_path / "small", pictures)
+    assert [number for number, one in enumerate(found) if one.failed] == [2, 4]
+    for number, what in ((2, ""), (4, " (heat map)")):
+        told = f"{found[number].view.path}{what}: out of memory on --device cpu; end what else uses the device, or "
+        assert found[number].record.reason == told + "give --device cpu"
+    for one, other in zip(found, whole, strict=True):
+        assert one.failed or one.scored.scores == other.scored.scores
+    again = classify(Classifier([model]), tmp_path / "small", pictures)
+    assert [number for number, one in enumerate(again) if not one.skipped] == [2, 4]
+    assert files(tmp_path / "small") == files(tmp_path / "whole")

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bioconv.conv.device_memory import must_fit
 from bioconv.evaluation import auroc
 from bioconv.mammography.decisions import LEVELS
 from bioconv.mammography.exams import Exam
@@ -32,7 +33,10 @@ def score_women(
         return score_levels(images, logits, head)
     device = next(network.parameters()).device
     with torch.inference_mode():
-        vectors = [network.vectors(_inputs(image, normalisation).to(device)) for image in images]
+        vectors = []
+        for image in images:
+            with must_fit(device, image.name):
+                vectors.append(network.vectors(_inputs(image, normalisation).to(device)))
         kinds = torch.zeros((1, 1), dtype=torch.int64, device=device)
         alone = np.array([float(network.join(vector[None], kinds)[0, 0]) for vector in vectors], np.float64)
     places = {image.view.path: vector for image, vector in zip(images, vectors, strict=True)}
@@ -49,11 +53,18 @@ def validate(
 
 
 def finding_scores(network: Any, images: Sequence[LabelledView], normalisation: Normalisation) -> NDArray[np.float64]:
-    """Return the logit of the finding of each image, (n,), one image at a time."""
+    """Return the logit of the finding of each image, (n,), one image at a time.
+
+    Raises
+    ------
+    OptionError
+        If the device's memory does not hold one.
+    """
     device, found = next(network.parameters()).device, []
     with torch.inference_mode():
         for image in images:
-            found.append(float(network(_inputs(image, normalisation).to(device))[0, 0]))
+            with must_fit(device, image.name):
+                found.append(float(network(_inputs(image, normalisation).to(device))[0, 0]))
     return np.array(found, np.float64)
 
 

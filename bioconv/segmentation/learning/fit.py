@@ -21,6 +21,7 @@ from bioconv.models.building import build_network
 from bioconv.models.model_file import ModelFile, read_model
 from bioconv.segmentation.channels import GREY
 from bioconv.segmentation.learning.data import LabelledImage, SegmentationData
+from bioconv.segmentation.learning.held_out_maps import held_out_maps
 from bioconv.segmentation.learning.recipe import AUGMENTATIONS, DEFAULTS
 from bioconv.segmentation.learning.samples import PatchPlan, PatchSamples
 from bioconv.segmentation.learning.scoring import (
@@ -35,7 +36,7 @@ from bioconv.segmentation.learning.scoring import (
     score_image,
     worst_first,
 )
-from bioconv.segmentation.model import from_model_file, to_model_file, whole_maps
+from bioconv.segmentation.model import from_model_file, to_model_file
 from bioconv.segmentation.objective import Objective
 from bioconv.segmentation.preprocessing import COLOUR, Preprocessing
 from bioconv.training import Run, TrainConfig, Trainer
@@ -231,7 +232,7 @@ class _Job:
 
     def maps(self, network: nn.Module, image: LabelledImage) -> Any:
         prepared = self.preprocessing.prepare(image.pixels, self.preprocessing.intensity(image.pixels))
-        return whole_maps(network, self.objective, prepared, int(getattr(network, "stride", 1)))
+        return held_out_maps(network, self.objective, prepared)
 
     def validate(self, network: nn.Module, images: Sequence[LabelledImage]) -> dict[str, float]:
         scores = score_all(images, lambda image: self.maps(network, image), self.objective, Decision())

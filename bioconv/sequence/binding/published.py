@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from bioconv.conv.device_memory import PieceSize, in_pieces
 from bioconv.errors import OptionError
 from bioconv.models.deepbind import DeepBind, DeepBindConfig
 from bioconv.models.deepbind_bank import DeepBindBank
@@ -301,14 +302,16 @@ def _member_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def _held_out_losses(model: torch.nn.Module, held_out: FixedSamples, device: str) -> NDArray[np.float64]:
-    total: NDArray[np.float64] | float = 0.0
-    for start in range(0, len(held_out), _ALL_AT_ONCE):
-        codes = torch.from_numpy(held_out.codes[start : start + _ALL_AT_ONCE]).to(device)
-        targets = torch.from_numpy(held_out.targets[start : start + _ALL_AT_ONCE]).to(device)
+    def work(begin: int, end: int) -> NDArray[np.float64]:
+        codes = torch.from_numpy(held_out.codes[begin:end]).to(device)
+        targets = torch.from_numpy(held_out.targets[begin:end]).to(device)
         outputs = model(codes).double()
         expected = targets.double()[:, None].expand_as(outputs)
         losses = functional.binary_cross_entropy_with_logits(outputs, expected, reduction="none")
-        total = total + losses.sum(0).cpu().numpy()
+        return np.asarray(losses.sum(0).cpu().numpy())
+
+    piece = PieceSize(_ALL_AT_ONCE, smallest=1)
+    total = sum(in_pieces(work, 0, len(held_out), piece=piece, device=device))
     return np.nan_to_num(np.asarray(total) / len(held_out), nan=np.inf)
 
 

@@ -6,10 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from bioconv.conv.device_memory import PieceSize, in_pieces
 from bioconv.evaluation import auroc, pearson
 from bioconv.models.deepbind_bank import DeepBindBank
 from bioconv.sequence.binding.recipe import Recipe, new_network
@@ -73,9 +76,12 @@ def try_settings(
         return losses.nan_to_num(0, posinf=0).sum(1)
 
     def validate(model: torch.nn.Module) -> dict[str, float]:
-        parts = range(0, len(validation), _ALL_AT_ONCE)
-        codes = [torch.from_numpy(validation.codes[k : k + _ALL_AT_ONCE]).to(device) for k in parts]
-        found = torch.cat([model(part) for part in codes]).double().cpu().numpy()
+        def work(begin: int, end: int) -> NDArray[np.float64]:
+            outputs = model(torch.from_numpy(validation.codes[begin:end]).to(device))
+            return np.asarray(outputs.double().cpu().numpy())
+
+        piece = PieceSize(_ALL_AT_ONCE, smallest=1)
+        found = np.concatenate(list(in_pieces(work, 0, len(validation), piece=piece, device=device)))
         reached = [metric(column, validation.targets) for column in found.T]
         return {"loss": 0.0} | {f"member{number}": value for number, value in enumerate(reached)}
 

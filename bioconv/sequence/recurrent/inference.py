@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bioconv.conv.device_memory import PieceSize, in_pieces, release
 from bioconv.models.recurrent import Recurrent
 
 Codes = NDArray[np.uint8]
@@ -18,13 +19,15 @@ ROWS = 64  # sequences side by side: more of them do not fit a processor's cache
 GPU_ROWS = 1024
 LONGEST = 1 << 16  # letters of a batch, padding included, and of a sequence that is read at once
 BLOCK = 1 << 12  # letters between the kept states of a longer one
+_SMALLEST = 1 << 6  # letters of a block where memory has run out
 
 
 def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np.float32]]:
     """Return the logits of sequences.
 
     Sequences of similar lengths are read side by side; those longer than 65,536 letters by `LongSequence`. A
-    sequence's logits do not depend on the others, up to rounding.
+    sequence's logits do not depend on the others, up to rounding. Where a device runs out of memory there are fewer
+    side by side, and a sequence that does not fit by itself is a long one.
 
     Parameters
     ----------
@@ -37,6 +40,11 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
     -------
     list of array
         In the order given, each (outputs,), or (letters, outputs) of a network with an output per position.
+
+    Raises
+    ------
+    OptionError
+        If the device's memory does not hold the shortest block of a sequence.
     """
     found: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(sequences)
     with torch.inference_mode():
@@ -48,25 +56,43 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
         lengths = [len(sequences[row]) for row in short]
         for batch in similar_lengths(lengths, rows=rows, letters=LONGEST * rows // ROWS):
             together = [short[index] for index in batch]
-            for row, logits in zip(together, _batch_logits(network, [sequences[row] for row in together]), strict=True):
+            for row, logits in zip(
+                together, _fitting_logits(network, [sequences[row] for row in together]), strict=True
+            ):
                 found[row] = logits
     return found
 
 
-def window_logits(network: Recurrent, windows: Codes) -> NDArray[np.float32]:
+def window_logits(network: Recurrent, windows: Codes, *, rows: PieceSize | None = None) -> NDArray[np.float32]:
     """Return the logits (n, outputs) a `network` gives to `windows` of one length, (n, letters) uint8.
 
     Windows may share memory.
+
+    Parameters
+    ----------
+    rows
+        Windows side by side: what was found to fit in the call before; None: not known.
+
+    Raises
+    ------
+    OptionError
+        If the device's memory does not hold a single window.
     """
-    found = np.empty((len(windows), network.config.outputs), np.float32)
     device = network.head.weight.device
+
+    def work(begin: int, end: int) -> NDArray[np.float32]:
+        codes = torch.from_numpy(np.array(windows[begin:end])).to(device)
+        logits = network(codes, torch.full((len(codes),), codes.shape[1]))
+        return np.asarray(logits.float().cpu().numpy())
+
     with torch.inference_mode():
-        rows = _rows(network)
-        for first in range(0, len(windows), rows):
-            codes = torch.from_numpy(np.array(windows[first : first + rows])).to(device)
-            lengths = torch.full((len(codes),), codes.shape[1])
-            found[first : first + rows] = network(codes, lengths).float().cpu().numpy()
-    return found
+        parts = in_pieces(work, 0, len(windows), piece=rows or rows_to_begin_with(network), device=str(device))
+        return np.concatenate([np.empty((0, network.config.outputs), np.float32), *parts])
+
+
+def rows_to_begin_with(network: Recurrent) -> PieceSize:
+    """Return how many sequences a network reads side by side on its device, as long as its memory holds them."""
+    return PieceSize(_rows(network), smallest=1)
 
 
 def _rows(network: Recurrent) -> int:
@@ -100,6 +126,24 @@ def similar_lengths(lengths: Sequence[int], *, rows: int = ROWS, letters: int = 
         yield batch
 
 
+def _fitting_logits(network: Recurrent, sequences: list[Codes]) -> Iterator[NDArray[np.float32]]:
+    """Yield the logits of sequences side by side, of fewer at a time where they do not fit."""
+
+    def work(begin: int, end: int) -> list[NDArray[np.float32]]:
+        try:
+            return _batch_logits(network, sequences[begin:end])
+        except torch.OutOfMemoryError:
+            if end - begin > 1:
+                raise
+        release()
+        return [LongSequence(network, sequences[begin]).logits()]
+
+    # Begun anew with each batch: sequences that are short or many do not suffer for some that are long.
+    piece = PieceSize(len(sequences), smallest=1)
+    for some in in_pieces(work, 0, len(sequences), piece=piece, device=str(network.head.weight.device)):
+        yield from some
+
+
 def _batch_logits(network: Recurrent, sequences: list[Codes]) -> list[NDArray[np.float32]]:
     lengths = np.array([len(codes) for codes in sequences], np.int64)
     padded = np.zeros((len(sequences), int(lengths.max())), np.uint8)
@@ -126,14 +170,19 @@ class LongSequence:
     codes
         (letters,) uint8, one letter or more; may lie in a file (`numpy.memmap`).
     block
-        Letters between kept states. Results do not depend on it, up to rounding.
+        Letters between kept states; fewer where a device runs out of memory. Results do not depend on it, up to
+        rounding.
     """
 
     def __init__(self, network: Recurrent, codes: Codes, *, block: int = BLOCK) -> None:
-        pool = network.config.pool
         self._network, self._codes = network, codes
-        self._block = max(1, math.ceil(block / pool)) * pool
-        self._count = math.ceil(len(codes) / self._block)
+        self._letters = PieceSize(block, min(block, _SMALLEST))
+        self._divide()
+
+    def _divide(self) -> None:
+        pool = self._network.config.pool
+        self._block = max(1, math.ceil(self._letters.size / pool)) * pool
+        self._count = math.ceil(len(self._codes) / self._block)
         self._kept: list[list[list[Any]]] = []  # by layer, direction and block: the state in which it is entered
 
     def states(self) -> Iterator[Tensor]:
@@ -156,19 +205,53 @@ class LongSequence:
                 yield found
 
     def position_logits(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the logits of each block's letters, (letters, outputs), of a network with an output per position."""
-        for states in self.states():
-            with torch.inference_mode():
-                logits = self._network.head(states[:, 0])
-            yield logits.float().cpu().numpy()
+        """Yield the logits of each block's letters, (letters, outputs), of a network with an output per position.
+
+        Raises
+        ------
+        OptionError
+            If the device's memory does not hold the shortest block.
+        """
+        done = 0
+        while done < len(self._codes):
+            begin = 0
+            try:
+                for states in self.states():
+                    with torch.inference_mode():
+                        logits = self._network.head(states[:, 0]).float().cpu().numpy()
+                    left = logits[max(0, done - begin) :]  # what was yielded before memory ran out
+                    begin += len(logits)
+                    done += len(left)
+                    if len(left):
+                        yield left
+            except torch.OutOfMemoryError as error:
+                self._halve(error)
+            else:
+                return
+            release()
 
     def logits(self) -> NDArray[np.float32]:
-        """Return what `logits_of` does: (outputs,), or (letters, outputs)."""
+        """Return what `logits_of` does: (outputs,), or (letters, outputs).
+
+        Raises
+        ------
+        OptionError
+            If the device's memory does not hold the shortest block.
+        """
         if self._network.config.pooling == "none":
             return np.concatenate(list(self.position_logits()))
-        with torch.inference_mode():
-            logits = self._network.head(self._pooled())
-        return np.asarray(logits.float().cpu().numpy())
+        while True:
+            try:
+                with torch.inference_mode():
+                    return np.asarray(self._network.head(self._pooled()).float().cpu().numpy())
+            except torch.OutOfMemoryError as error:
+                self._halve(error)
+            release()
+
+    def _halve(self, error: torch.OutOfMemoryError) -> None:
+        """Begin again with blocks of half as many letters."""
+        self._letters.halve(str(self._network.head.weight.device), error)
+        self._divide()
 
     def _pooled(self) -> Tensor:
         pooling, units = self._network.config.pooling, self._network.config.hidden

@@ -16,7 +16,7 @@ from bioconv.sequence.fasta import FastaReader, Record
 from bioconv.sequence.protein_records import ProteinReader
 from bioconv.sequence.records import Batch, Piece, whole_records
 from bioconv.sequence.recurrent.grouping import reverse_complement
-from bioconv.sequence.recurrent.inference import LongSequence, logits_of, window_logits
+from bioconv.sequence.recurrent.inference import LongSequence, logits_of, rows_to_begin_with, window_logits
 from bioconv.sequence.recurrent.model import SequenceModel, load_sequence_model
 from bioconv.sequence.recurrent.predictor import SpooledCodes, probabilities
 from bioconv.wording import counted
@@ -100,6 +100,7 @@ class PositionRun:
         self.records = self.bases = self.foreign = self.short = 0
         self._device = runtime.device_name(device)
         self._network = model.network.to(self._device)
+        self._rows = rows_to_begin_with(self._network)
 
     def blocks(self, source: str | Path | Mapping[str, str]) -> Iterator[PositionBlock]:
         """Yield the blocks of an input, record by record, each strand's in order of coordinates.
@@ -171,7 +172,7 @@ class PositionRun:
         for strand in self.strands:
             letters = reverse_complement(codes) if strand == "-" else codes
             windows = np.lib.stride_tricks.sliding_window_view(letters, self.window)
-            logits = window_logits(self._network, windows[::-1] if strand == "-" else windows)
+            logits = window_logits(self._network, windows[::-1] if strand == "-" else windows, rows=self._rows)
             yield PositionBlock(record, strand, begin, probabilities(self.model, logits), last)
 
     def _long_windows(self, piece: Piece, items: Iterator[Batch | Piece]) -> Iterator[PositionBlock]:
