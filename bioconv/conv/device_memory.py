@@ -186,8 +186,8 @@ class TileRoom:
             return work()
         except torch.OutOfMemoryError:
             pass  # what did not fit lives in its traceback, which ends here
-        gc.collect()
         if torch.cuda.is_available():
+            gc.collect()
             torch.cuda.empty_cache()
         return None
 

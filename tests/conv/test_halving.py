@@ -85,7 +85,7 @@ def run(network, image, tile, how):
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_what_does_not_fit_gives_the_same_in_smaller_tiles(case):
     stride, shape, tile, most, overlapped = case
     image = np.random.default_rng(0).integers(0, 50, (2, *shape)).astype(np.float32)
@@ -101,7 +101,7 @@ def test_what_does_not_fit_gives_the_same_in_smaller_tiles(case):
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_halves_are_tiles_of_half_the_length(case):
     stride, shape, tile, _, _ = case
     geometry = Neighbours(stride).geometry

@@ -150,20 +150,20 @@ def test_smallest_tile_that_does_not_fit_fails_the_image_by_name(spot_model, spo
 
 
 def test_a_folder_goes_on_after_an_image_that_does_not_fit(spot_model, spots, tmp_path, monkeypatch):
-    for name, shape in (("a", (60, 80)), ("b", (16, 16))):
+    for name, shape in (("a", (60, 80)), ("b", (10, 12))):
         (tmp_path / f"{name}.png").write_bytes(to_png(spots(shape)))
     prepare = Runner.of.__func__
 
     def of(cls, model):
         runner = prepare(cls, model)
-        out_of_memory_above(runner, 300)
+        out_of_memory_above(runner, 150)
         return runner
 
     monkeypatch.setattr(Runner, "of", classmethod(of))
     large, small = segment(tmp_path, model=from_model_file(spot_model()))
     assert isinstance(large, Failure)
     assert large.reason.startswith(f"{tmp_path / 'a.png'}: --device cpu: out of memory")
-    assert small.labels.shape == (16, 16)
+    assert small.labels.shape == (10, 12)
 
 
 def test_a_window_that_is_blended_is_never_made_smaller(spot_model, monkeypatch):
