@@ -163,9 +163,7 @@ def flow(
             now = following
 
 
-def _computed(
-    compute: Callable[[Loaded], Made], take: Callable[[], Loaded], room: TileRoom | None
-) -> Made | None:
+def _computed(compute: Callable[[Loaded], Made], take: Callable[[], Loaded], room: TileRoom | None) -> Made | None:
     """Return what is made of a piece; None: it did not fit."""
 
     def attempt() -> Made:
