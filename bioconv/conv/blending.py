@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.conv.tiling import Floats, Progress, Read, Window, Write, applied
+from bioconv.conv.streaming import ONE_BY_ONE, Streaming, flow
+from bioconv.conv.tiling import Floats, Function, Progress, Read, Window, Write, checked, in_steps
 from bioconv.errors import OptionError
+
+if TYPE_CHECKING:
+    from bioconv.conv.device_memory import TileRoom
+
+Corner = tuple[int, ...]
 
 SIGMA = 0.125
 """Standard deviation of the weights, in windows; as nnU-Net (doi 10.1038/s41592-020-01008-z) and MONAI have it."""
@@ -64,7 +70,7 @@ def gaussian_weights(window: tuple[int, ...]) -> Floats:
 
 
 def run_blended(
-    function: Callable[[Floats], NDArray[Any]],
+    function: Function,
     read: Read,
     write: Write,
     *,
@@ -72,6 +78,7 @@ def run_blended(
     window: tuple[int, ...],
     overlap: float = 0.5,
     progress: Progress | None = None,
+    how: Streaming = ONE_BY_ONE,
 ) -> None:
     """Run a network over an image in overlapping windows; results are averaged with Gaussian weights.
 
@@ -93,6 +100,10 @@ def run_blended(
         Share of a window that the next one sees too, 0 to below 1.
     progress
         Called after each window with the number done and the number of all.
+    how
+        Whether the next window is read and the last is added while one is computed (`write` and `progress` are then
+        called from a thread of their own), and what the device's memory holds: a window that does not fit is an
+        error, because a smaller one would give another result.
 
     Raises
     ------
@@ -100,6 +111,8 @@ def run_blended(
         If sizes do not go together, or the overlap is not in [0, 1).
     ModelError
         If the network's output is not of its input's size.
+    DeviceFullError
+        If the device's memory does not hold a window.
 
     Examples
     --------
@@ -115,16 +128,44 @@ def run_blended(
     starts = [
         window_starts(size, window=length, overlap=overlap) for size, length in zip(frame.padded, window, strict=True)
     ]
-    slab, weights = _Slab(frame.padded, window), gaussian_weights(window)
+    slab, weights, steps = _Slab(frame.padded, window), gaussian_weights(window), in_steps(function)
+    ends, across = dict(itertools.pairwise([*starts[0], frame.padded[0]])), math.prod(map(len, starts[1:]))
     count, done = math.prod(map(len, starts)), 0
-    for row, next_row in itertools.pairwise([*starts[0], frame.padded[0]]):
-        for place in itertools.product(*starts[1:]):
-            corner = (row, *place)
-            slab.add(corner, applied(function, frame.read(read, corner, window)), weights)
-            done += 1
-            if progress is not None:
-                progress(done, count)
-        frame.write(write, row, slab.take(next_row - row))
+
+    def keep(corner: Corner, made: Any) -> None:
+        nonlocal done
+        slab.add(corner, checked(steps.unload(made), window), weights)
+        done += 1
+        if done % across == 0:
+            frame.write(write, corner[0], slab.take(ends[corner[0]] - corner[0]))
+        if progress is not None:
+            progress(done, count)
+
+    flow(
+        _Corners(itertools.product(*starts), window, how.room),
+        load=lambda corner: steps.load(frame.read(read, corner, window)),
+        compute=steps.compute,
+        keep=keep,
+        how=how,
+    )
+
+
+class _Corners:
+    """The windows that are still to be done, by their first pixels; their size is fixed."""
+
+    def __init__(self, corners: Iterator[Corner], window: tuple[int, ...], room: TileRoom | None) -> None:
+        self._corners, self._window, self._room = corners, window, room
+
+    def take(self) -> Corner | None:
+        return next(self._corners, None)
+
+    def give_back(self, piece: Corner) -> None:
+        """Forget it: nothing is done after a window that did not fit."""
+
+    def divide(self, piece: Corner) -> None:
+        assert self._room is not None
+        why = "a window, whose size shows in the result of this network"
+        self._room.refuse(self._window, why, "a smaller --tile or ")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import numpy as np
 import torch
@@ -177,3 +179,109 @@ class Stager:
         with torch.cuda.stream(self._stream):
             packed = pinned.to(self._device, non_blocking=True)
             self._ahead = ((begin, end), packed, self._stream.record_event())
+
+
+class DeviceFullError(OptionError):
+    """A device's memory does not hold the smallest piece that an image can be done in."""
+
+
+class TileRoom:
+    """How many pixels of a tile a device's memory holds: known once it has run out, and kept from then on.
+
+    Parameters
+    ----------
+    device : str
+
+    Attributes
+    ----------
+    pixels : float
+        Larger tiles are divided; infinite as long as the memory has not run out.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.pixels = math.inf
+
+    def attempt(self, work: Callable[[], _Result]) -> _Result | None:
+        """Return what `work` gives; None: the memory ran out, and what it had taken is free again."""
+        try:
+            return work()
+        except torch.OutOfMemoryError:
+            pass  # what did not fit lives in its traceback, which ends here
+        if torch.cuda.is_available():
+            gc.collect()
+            torch.cuda.empty_cache()
+        return None
+
+    def lower(self, pixels: int) -> None:
+        """Go on with tiles of so many pixels."""
+        self.pixels = min(self.pixels, pixels)
+        runtime.warn_once(
+            f"tiles {self.device}", f"{self.device} is out of memory: going on with smaller tiles, results as before"
+        )
+
+    def refuse(self, sizes: tuple[int, ...], why: str, advice: str = "") -> NoReturn:
+        """Raise the error of a tile that does not fit.
+
+        Raises
+        ------
+        DeviceFullError
+        """
+        message = (
+            f"--device {self.device}: out of memory with {' x '.join(map(str, sizes))} pixels, {why}; end what else "
+            f"uses the device, or give {advice}--device cpu"
+        )
+        raise DeviceFullError(message)
+
+
+Sent = tuple["Tensor", "torch.cuda.Event | None"]
+
+
+class Courier:
+    """Carries tensors to a device and back, for threads beside the one that computes.
+
+    On CUDA from and to pinned memory, on a stream for each direction; elsewhere there is nothing to wait for.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._there, self._back = _new_stream(str(device)), _new_stream(str(device))
+
+    def send(self, tensor: Tensor) -> Sent:
+        """Begin to copy to the device; in the thread that reads ahead."""
+        if self._there is None:
+            return tensor.to(self._device), None
+        pinned = tensor.pin_memory()
+        with torch.cuda.stream(self._there):
+            return pinned.to(self._device, non_blocking=True), self._there.record_event()
+
+    def receive(self, sent: Sent) -> Tensor:
+        """Return what was sent, when what computes with it comes after the copy."""
+        tensor, copied = sent
+        if copied is not None:
+            stream = torch.cuda.current_stream(self._device)
+            stream.wait_event(copied)
+            tensor.record_stream(stream)
+        return tensor
+
+    def leave(self, tensor: Tensor) -> Sent:
+        """Leave a contiguous result to be fetched; it need not be computed yet."""
+        if self._back is None:
+            return tensor, None
+        return tensor, torch.cuda.current_stream(self._device).record_event()
+
+    def fetch(self, left: Sent) -> NDArray[np.float32]:
+        """Return a result as an array; in the thread that writes behind."""
+        tensor, computed = left
+        if self._back is None or computed is None:
+            return np.asarray(tensor.numpy())
+        with torch.inference_mode(), torch.cuda.stream(self._back):
+            self._back.wait_event(computed)
+            pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            pinned.copy_(tensor, non_blocking=True)
+            self._back.synchronize()
+        return np.asarray(pinned.numpy())

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.halving import Tiles
+from bioconv.conv.streaming import ONE_BY_ONE, Steps, Streaming, flow
 from bioconv.errors import ModelError, OptionError
 
 Floats = NDArray[np.float32]
@@ -27,6 +29,8 @@ Read = Callable[[Window], NDArray[Any]]
 Write = Callable[[Window, NDArray[Any]], None]
 Progress = Callable[[int, int], None]
 """Called with the tiles that are done and all tiles."""
+Function = Callable[[Floats], NDArray[Any]] | Steps[Floats, Any, Any, NDArray[Any]]
+"""A network, from (C, *window) float32 to (K, *window); or the steps of one that runs on a device."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ class Tile:
     window: Window
     keep: Window
     inside: Window
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Pixels of the window per axis."""
+        return tuple(part.stop - part.start for part in self.window)
 
 
 def smallest_tile(geometry: Geometry) -> tuple[int, ...]:
@@ -177,7 +186,7 @@ def _tile(cuts: tuple[Cut, ...]) -> Tile:
 
 
 def run_tiled(
-    function: Callable[[Floats], NDArray[Any]],
+    function: Function,
     read: Read,
     write: Write,
     *,
@@ -185,6 +194,7 @@ def run_tiled(
     geometry: Geometry,
     tile: tuple[int, ...],
     progress: Progress | None = None,
+    how: Streaming = ONE_BY_ONE,
 ) -> None:
     """Run a network over an image tile by tile; the result is that of the whole image.
 
@@ -195,7 +205,7 @@ def run_tiled(
     read
         From slices of the image, one per axis, to (C, *window); a file's reader, or `lambda w: image[:, *w]`.
     write
-        Takes slices of the image and (K, *window); called once per tile, in row-major order, every pixel once.
+        Takes slices of the image and (K, *window); called in row-major order of tiles, every pixel once.
     shape
         Spatial sizes of the image, 1 to 3 axes.
     geometry
@@ -203,7 +213,10 @@ def run_tiled(
     tile
         Most pixels of a tile per axis, margins included; larger than the image is the whole image.
     progress
-        Called after each tile with the number done and the number of all.
+        Called after each tile with the number done and the number of all, which grows where tiles are halved.
+    how
+        Whether the next tile is read and the last is written while one is computed (`write` and `progress` are then
+        called from a thread of their own), and what the device's memory holds: tiles that do not fit are halved.
 
     Raises
     ------
@@ -211,6 +224,8 @@ def run_tiled(
         As `plan_tiles`.
     ModelError
         If the network's output is not of its input's size.
+    DeviceFullError
+        If the device's memory does not hold the smallest tile.
 
     Examples
     --------
@@ -224,12 +239,25 @@ def run_tiled(
     >>> out
     array([[0., 1., 1., 1., 1., 1.]])
     """
-    tiles = plan_tiles(shape, geometry=geometry, tile=tile)
-    for number, part in enumerate(tiles, start=1):
-        result = applied(function, read_padded(read, part.window, shape))
+    steps = in_steps(function)
+    tiles = Tiles(plan_tiles(shape, geometry=geometry, tile=tile), geometry, how.room)
+    done = 0
+
+    def keep(part: Tile, made: Any) -> None:
+        nonlocal done
+        result = checked(steps.unload(made), part.sizes)
         write(part.keep, result[:, *part.inside])
+        done += 1
         if progress is not None:
-            progress(number, len(tiles))
+            progress(done, tiles.count)
+
+    flow(
+        tiles,
+        load=lambda part: steps.load(read_padded(read, part.window, shape)),
+        compute=steps.compute,
+        keep=keep,
+        how=how,
+    )
 
 
 def read_padded(read: Read, window: Window, shape: tuple[int, ...]) -> Floats:
@@ -252,19 +280,23 @@ def read_padded(read: Read, window: Window, shape: tuple[int, ...]) -> Floats:
     return np.ascontiguousarray(pixels)
 
 
-def applied(function: Callable[[Floats], NDArray[Any]], pixels: Floats) -> NDArray[Any]:
-    """Return what a `function`, such as a network, makes of `pixels` (C, *window).
+def in_steps(function: Function) -> Steps[Floats, Any, Any, NDArray[Any]]:
+    """Return a function in steps; of one that has none, the first and the last do nothing."""
+    return function if isinstance(function, Steps) else Steps(lambda given: given, function, lambda made: made)
+
+
+def checked(result: NDArray[Any], sizes: tuple[int, ...]) -> NDArray[Any]:
+    """Return what a network made of a window of these sizes.
 
     Raises
     ------
     ModelError
         If it is not (K, *window), a value for every pixel.
     """
-    result = function(pixels)
-    if result.ndim != pixels.ndim or result.shape[1:] != pixels.shape[1:]:
+    if result.shape[1:] != sizes or not result.ndim:
         message = (
-            f"network gave an array {result.shape} for a window {pixels.shape}; it should give (K, *window), a value "
-            "for every pixel"
+            f"network gave an array {result.shape} for a window {sizes}; it should give (K, *window), a value for "
+            "every pixel"
         )
         raise ModelError(message)
     return result

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from bioconv.conv.arithmetic import Geometry
 from bioconv.conv.geometry import network_geometry
@@ -128,15 +128,25 @@ class SegmentationModel:
 
 def whole_maps(network: nn.Module, objective: Objective, prepared: Floats, stride: int) -> Floats:
     """Return a network's probabilities (K, *spatial) of one image (C, *spatial), whole in memory."""
-    sizes = prepared.shape[1:]
-    padding = [(0, 0), *((0, -size % stride) for size in sizes)]
-    tensor = torch.from_numpy(np.pad(prepared, padding, mode="edge"))[None]
-    if tensor.ndim == 4:
-        tensor = tensor.to(memory_format=torch.channels_last)
     device = next(network.parameters()).device
     with torch.inference_mode():
-        found = objective.probabilities(network(tensor.to(device)).float())[0]
-    return np.ascontiguousarray(found[:, *(slice(size) for size in sizes)].cpu().numpy())
+        found = objective.probabilities(network(network_input(prepared, stride).to(device)).float())[0]
+    return np.ascontiguousarray(found[:, *(slice(size) for size in prepared.shape[1:])].cpu().numpy())
+
+
+def network_input(prepared: Floats, stride: int) -> Tensor:
+    """Return prepared pixels (C, *spatial) as a batch of one, filled up at the end by repeating the edge.
+
+    Parameters
+    ----------
+    prepared
+        As `SegmentationModel.prepare` gives them.
+    stride
+        Sizes of the result are multiples of it.
+    """
+    padding = [(0, 0), *((0, -size % stride) for size in prepared.shape[1:])]
+    tensor = torch.from_numpy(np.pad(prepared, padding, mode="edge"))[None]
+    return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def load_segmentation_model(path: str | Path, *, device: str | torch.device = "cpu") -> SegmentationModel:

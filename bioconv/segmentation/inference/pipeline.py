@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.conv.device_memory import DeviceFullError
 from bioconv.errors import InputError
-from bioconv.images.image import ImageSource
+from bioconv.images.image import ImageInfo, ImageSource
 from bioconv.images.stains import COUNTERSTAIN, brown_share, separate_stain
 from bioconv.segmentation.channels import choose_channels
 from bioconv.segmentation.inference.choices import Choices, Resources, check_choices, plane_spacing, with_pixel_size
@@ -123,7 +124,7 @@ class Segmenter:
             for number in range(len(view.frames)):
                 maps = Maps(members, self.passes, view.shape, frame_folder)
                 try:
-                    maps.fill(partial(view.read, view.frames[number]), progress)
+                    _fill(maps, partial(view.read, view.frames[number]), progress, view.info)
                     highest = self._label(result, number, maps, highest, (memory, scales[0]))
                     self._keep(result, number, maps, review)
                 finally:
@@ -169,6 +170,7 @@ class Segmenter:
         scaled = scaled_shape(view.shape, scale)
         # A tile of a coarser grid reads more pixels of the image than it has itself.
         reading = 8 * len(view.channels) / math.prod(scale)
+        reading = reading * (1 + runner.overlapped) + runner.streamed_bytes
         tile_bytes = int(memory.tile_bytes / (1 + reading / runner.bytes_per_pixel))
         tile = runner.tile(scaled, max_bytes=tile_bytes, side=self.resources.tile)
         return Member(runner, runner.model.intensity(sample), scaled, tile)
@@ -273,6 +275,17 @@ class Segmenter:
             result.warnings.append("nothing was found in it")
 
 
+def _fill(
+    maps: Maps, read: Callable[[tuple[slice, ...]], NDArray[Any]], progress: Callable[[], object], info: ImageInfo
+) -> None:
+    """Run the models; an image that is too much for the device fails by name, and others may go on."""
+    try:
+        maps.fill(read, progress)
+    except DeviceFullError as error:
+        message = f"{info.path or 'array'}: {error}"
+        raise InputError(message) from error
+
+
 def strips(shape: tuple[int, ...], height: int) -> list[slice]:
     """Return slices of the first axis that cover it."""
     height = max(1, height)
@@ -299,7 +312,7 @@ def _facts(result: Segmented, members: Sequence[Member], memory: MemoryPlan) -> 
         "spacing": None if info.spacing is None else list(info.spacing),
         "unit": info.unit,
         "scale": [round(scale, 4) for scale in scales],
-        "tile": list(members[0].tile),
+        "tile": list(members[0].runner.fitting(members[0].tile, members[0].scaled)),
         "on_disk": memory.frame_on_disk or memory.results_on_disk,
         "objects": result.objects,
         "foreground": round(sum(result.covered) / max(1, math.prod(result.label_shape)), 6),

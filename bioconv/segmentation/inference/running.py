@@ -6,24 +6,27 @@ import copy
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bioconv import runtime
-from bioconv.conv.arithmetic import Geometry
+from bioconv.conv.arithmetic import Geometry, round_up
 from bioconv.conv.blending import run_blended
+from bioconv.conv.device_memory import Courier, Sent, TileRoom
 from bioconv.conv.geometry import network_geometry
+from bioconv.conv.halving import tile_within
+from bioconv.conv.streaming import Steps, Streaming
 from bioconv.conv.tiling import run_tiled, tile_for_memory
 from bioconv.errors import ModelError
 from bioconv.models.folding import for_inference
 from bioconv.segmentation.inference.stores import Window
-from bioconv.segmentation.model import SegmentationModel
+from bioconv.segmentation.model import SegmentationModel, network_input
 
 Floats = NDArray[np.float32]
 _WINDOW = {2: 512, 3: 96}  # of networks that cannot be tiled exactly
@@ -43,15 +46,29 @@ class Runner:
         For exact tiling; None: the network cannot be tiled exactly, windows are blended.
     bytes_per_pixel
         Memory that the network takes for each pixel of a tile.
+    overlapped
+        Whether threads read the next tile and write the last one while the network works.
+    room
+        What the device's memory was found to hold, over all images.
     """
 
     model: SegmentationModel
     geometry: Geometry | None
     bytes_per_pixel: float
+    overlapped: bool = False
+    room: TileRoom = field(default_factory=lambda: TileRoom("cpu"))
 
     @classmethod
-    def of(cls, model: SegmentationModel) -> Runner:
-        """Prepare a model; one that cannot be tiled exactly is told of by a warning."""
+    def of(cls, model: SegmentationModel, *, overlapped: bool | None = None) -> Runner:
+        """Prepare a model; one that cannot be tiled exactly is told of by a warning.
+
+        Parameters
+        ----------
+        model
+        overlapped
+            None: on a CUDA device. On the CPU the network takes all processors, and what is gained by reading beside
+            it is less than what the memory for two more tiles costs.
+        """
         folded = replace(model, network=for_inference(model.network))
         channels = len(model.inputs)
         try:
@@ -59,7 +76,20 @@ class Runner:
         except ModelError as error:
             geometry = None
             runtime.warn_once(f"blended:{model.hash}", f"{model.name}: overlapping windows are blended: {error}")
-        return cls(folded, geometry, bytes_per_pixel(folded.network, channels, model.ndim, model.stride))
+        device = next(folded.network.parameters()).device
+        if overlapped is None:
+            overlapped = device.type == "cuda"
+        each = bytes_per_pixel(folded.network, channels, model.ndim, model.stride)
+        return cls(folded, geometry, each, overlapped, TileRoom(str(device)))
+
+    @property
+    def streamed_bytes(self) -> int:
+        """Memory, for each pixel of a tile, of one that is read ahead and one that is written behind.
+
+        Prepared pixels and probabilities are float32, and each is copied once on the way: to and from pinned memory,
+        or turned and made bytes.
+        """
+        return 8 * (len(self.model.inputs) + len(self.model.labels) + 1) if self.overlapped else 0
 
     def tile(self, shape: tuple[int, ...], *, max_bytes: int, side: int | None = None) -> tuple[int, ...]:
         """Return the tile for an image: sides of `side` pixels if it is given, else the largest that fits.
@@ -72,8 +102,18 @@ class Runner:
         if self.geometry is None:
             return tuple(min(side or _WINDOW[len(shape)], _rounded(size, self.model.stride)) for size in shape)
         if side is not None:
-            return (side,) * len(shape)
-        return tile_for_memory(max_bytes, self.geometry, bytes_per_pixel=self.bytes_per_pixel, shape=shape)
+            return self.fitting((side,) * len(shape), shape)
+        tile = tile_for_memory(max_bytes, self.geometry, bytes_per_pixel=self.bytes_per_pixel, shape=shape)
+        return self.fitting(tile, shape)
+
+    def fitting(self, tile: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return a tile as it is, or as large as the device's memory was found to hold."""
+        if self.geometry is None or math.isinf(self.room.pixels):
+            return tile
+        strides = self.geometry.stride
+        whole = [round_up(size, stride) for size, stride in zip(shape, strides, strict=True)]
+        sides = [side // stride * stride for side, stride in zip(tile, strides, strict=True)]
+        return tile_within(tuple(map(min, sides, whole)), self.room.pixels, self.geometry)
 
     def run(
         self,
@@ -83,11 +123,37 @@ class Runner:
         shape: tuple[int, ...],
         tile: tuple[int, ...],
     ) -> None:
-        """Run the model over prepared pixels; `write` gets every pixel once, as probabilities."""
+        """Run the model over prepared pixels; `write` gets every pixel once, as probabilities.
+
+        Where it is overlapped, `read` is called from one thread and `write` from another.
+
+        Raises
+        ------
+        DeviceFullError
+            If the device's memory does not hold the smallest tile, or a window that is blended.
+        """
+        function = self._steps() if self.overlapped else self.model.maps
+        how = Streaming(self.overlapped, self.room)
         if self.geometry is None:
-            run_blended(self.model.maps, read, write, shape=shape, window=tile)
+            run_blended(function, read, write, shape=shape, window=tile, how=how)
         else:
-            run_tiled(self.model.maps, read, write, shape=shape, geometry=self.geometry, tile=tile)
+            run_tiled(function, read, write, shape=shape, geometry=self.geometry, tile=tile, how=how)
+
+    def _steps(self) -> Steps[Floats, Any, Any, Floats]:
+        """Return `model.maps` in steps: to the device ahead, back from it behind."""
+        model = self.model
+        courier = Courier(next(model.network.parameters()).device)
+
+        def load(prepared: Floats) -> tuple[tuple[int, ...], Sent]:
+            return prepared.shape[1:], courier.send(network_input(prepared, model.stride))
+
+        def compute(loaded: tuple[tuple[int, ...], Sent]) -> Sent:
+            sizes, sent = loaded
+            with torch.inference_mode():
+                found: Tensor = model.objective.probabilities(model.network(courier.receive(sent)).float())[0]
+                return courier.leave(found[:, *(slice(size) for size in sizes)].contiguous())
+
+        return Steps(load, compute, courier.fetch)
 
 
 def _rounded(size: int, multiple: int) -> int:
