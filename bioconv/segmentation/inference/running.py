@@ -19,8 +19,8 @@ from bioconv import runtime
 from bioconv.conv.arithmetic import Geometry
 from bioconv.conv.blending import run_blended
 from bioconv.conv.geometry import network_geometry
-from bioconv.conv.tiling import run_tiled, tile_for_memory
-from bioconv.errors import ModelError
+from bioconv.conv.tiling import run_tiled, smallest_tile, tile_for_memory
+from bioconv.errors import ModelError, OptionError
 from bioconv.models.folding import for_inference
 from bioconv.segmentation.inference.stores import Window
 from bioconv.segmentation.model import SegmentationModel
@@ -60,6 +60,19 @@ class Runner:
             geometry = None
             runtime.warn_once(f"blended:{model.hash}", f"{model.name}: overlapping windows are blended: {error}")
         return cls(folded, geometry, bytes_per_pixel(folded.network, channels, model.ndim, model.stride))
+
+    def check_tile(self, side: int | None) -> None:
+        """Refuse a side of tiles, None: not given, of which nothing could be kept.
+
+        Raises
+        ------
+        OptionError
+        """
+        least = self.model.stride if self.geometry is None else min(smallest_tile(self.geometry))
+        if side is not None and side < least:
+            message = f"a tile of {side} pixels is too small for {self.model.name}, which needs those around a pixel "
+            message += f"to judge it; give {least} or more"
+            raise OptionError(message)
 
     def tile(self, shape: tuple[int, ...], *, max_bytes: int, side: int | None = None) -> tuple[int, ...]:
         """Return the tile for an image: sides of `side` pixels if it is given, else the largest that fits.
