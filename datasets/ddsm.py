@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Source
-from bioconv.datasets.tables import rows_of
+from bioconv.datasets.tables import choose_parts, rows_of
 
 from bioconv.training.splits import make_split
 
@@ -43,12 +43,13 @@ def load(*, part: str = "", dark: bool = False) -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If a file cannot be had.
     """
-    return Images(
-        SOURCE.name, lambda: (one for one in _read(dark) if part in {"", one.split}), ("0", "1"), mammograms=True
-    )
+    parts = choose_parts(SOURCE.name, part, ("train", "dev", "test"))
+    return Images(SOURCE.name, lambda: (one for one in _read(dark) if one.split in parts), ("0", "1"), mammograms=True)
 
 
 def _read(dark: bool) -> Iterator[ImageRecord]:
