@@ -37,6 +37,6 @@ SOURCE = Source(
         Expected("mass_case_description_test_set.csv", 1, holds="pathology"),
         Expected("calc_case_description_train_set.csv", 1, holds="pathology"),
         Expected("calc_case_description_test_set.csv", 1, holds="pathology"),
-        Expected("*.dcm", 1, holds="DICM"),
+        Expected("*.dcm", 10_239, holds="DICM"),
     ),
 )

@@ -20,7 +20,7 @@ SOURCE = Source(
     address_note="not tried; no sums of its files are known",
     split="Official: the training and the test archive.",
     expected=(
-        Expected("*.tif", 30, shape=(1000, 1000), partner=".xml"),
-        Expected("*.xml", 30, holds="<Annotations", partner=".tif"),
+        Expected("*.tif", 51, shape=(1000, 1000), partner=".xml"),
+        Expected("*.xml", 51, holds="<Annotations", partner=".tif"),
     ),
 )

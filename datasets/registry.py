@@ -67,7 +67,7 @@ class Expected:
     shape
         Rows and columns of each, which are images; empty: of any size, or no images.
     partner
-        Ending of a file that must be there with the same name otherwise (`.xml`); empty: none.
+        Ending of a file that must be there with the same name otherwise (`.xml`), in any folder; empty: none.
     """
 
     pattern: str

@@ -192,21 +192,29 @@ class TestVerify:
         assert "missing: protein-secondary-structure.test" in out
 
     def test_a_registered_set_is_looked_at(self, tmp_path: Path) -> None:
-        for number in range(30):
-            tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((1000, 1000), np.uint8), compression="zlib")
-            (tmp_path / f"{number}.xml").write_text('<Annotations MicronsPerPixel="0.25">')
+        """As the two archives are unpacked: folders of tiles and outlines to train on, both side by side to test."""
+        tifffile.imwrite(tmp_path / "tile", np.zeros((1000, 1000), np.uint8), compression="zlib")
+        tile = (tmp_path / "tile").read_bytes()
+        for number in range(51):
+            tiles, outlines = ("Tissue Images", "Annotations") if number < 37 else (".", ".")
+            for folder, name, data in (
+                (tiles, f"{number}.tif", tile), (outlines, f"{number}.xml", b'<Annotations MicronsPerPixel="0.25">'),
+                (tiles, f"._{number}.tif", b"Mac"),
+            ):  # fmt: skip
+                (tmp_path / folder).mkdir(exist_ok=True)
+                (tmp_path / folder / name).write_bytes(data)
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path)
         assert "2 of 2" in out
         assert "only names, numbers, formats and sizes of images were looked at" in out
-        (tmp_path / "1.xml").write_text("<html>")
-        tifffile.imwrite(tmp_path / "2.tif", np.zeros((999, 1000), np.uint8))
+        (tmp_path / "41.xml").write_text("<html>")
+        tifffile.imwrite(tmp_path / "42.tif", np.zeros((999, 1000), np.uint8))
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
-        assert "wrong content: *.tif (1 of 30 files: 2.tif has 999 x 1000 pixels, not 1000 x 1000)" in out
-        assert "wrong content: *.xml (1 of 30 files: 1.xml does not begin as such a file does" in out
-        (tmp_path / "0.xml").unlink()
+        assert "wrong content: *.tif (1 of 51 files: 42.tif has 999 x 1000 pixels, not 1000 x 1000)" in out
+        assert "wrong content: *.xml (1 of 51 files: 41.xml does not begin as such a file does" in out
+        (tmp_path / "Annotations" / "0.xml").unlink()
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
-        assert "29 files, at least 30 expected" in out
-        assert "0.tif has no 0.xml beside it" in out
+        assert "50 files, at least 51 expected" in out
+        assert "0.tif has no 0.xml in the folder or below it" in out
 
     def test_the_mirror(self, mirror: Path) -> None:
         out, _ = datasets("verify", "--mirror", SMALL, "drive", "--json")
