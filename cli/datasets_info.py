@@ -55,7 +55,7 @@ def command(context: click.Context, /, target: str, split: str | None, output: s
 
 def _text(known: dict[str, Any]) -> str:
     known = dict(known)
-    files, results, expected = (known.pop(key) for key in ("files", "results", "expected"))
+    files, results, expected, lacking = (known.pop(key) for key in ("files", "results", "expected", "results_note"))
     lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value not in ("", [])]
     if expected:
         looked = ", ".join(f"{one['count']} or more of {one['pattern']}" for one in expected)
@@ -64,7 +64,7 @@ def _text(known: dict[str, Any]) -> str:
         lines.append(f"files: {len(files)}")
     for one in results:
         lines.append(f"published: {one['who']}, {one['measure']}: {one['value']} ({one['source']})")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([f"published: {lacking}"] if lacking else [])])
 
 
 def _readable(value: object) -> str:

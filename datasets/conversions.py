@@ -203,7 +203,7 @@ def mini_mias(original: Path, target: Path) -> int:
     for name in names:
         halve(original / f"{name}.pgm", target / "images" / f"{name}.png")
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_MIAS, *rows])
+    csv.writer(text).writerows([_MIAS, *rows])
     _write(target / "labels.csv", text.getvalue().encode())
     return len(names)
 

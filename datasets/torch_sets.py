@@ -53,4 +53,4 @@ class ImageSet(Dataset[Any]):
             return values, torch.tensor(self.classes.index(record.label))
         mask = np.asarray(read_mask(record.mask))
         # Pictures of masks have 255 where a loss wants 1.
-        return values, torch.from_numpy((mask != 0 if self.classes else mask).astype(np.int64))
+        return values, torch.from_numpy((mask != 0 if len(self.classes) == 2 else mask).astype(np.int64))
