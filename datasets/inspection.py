@@ -226,7 +226,7 @@ class _Texts:
             if table.find((*IMAGES, *GROUPS)):
                 self.tables.append(_without(table, SEQUENCES))
         except BioconvError as error:
-            self.unreadable.append((name, str(error).removeprefix(f"{path}: ")))
+            self.unreadable.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{path}, ")))
 
 
 def _without(table: Table, columns: tuple[str, ...]) -> Table:
