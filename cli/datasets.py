@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+from bioconv.cli.lazy import LazyGroup
 
 SUBCOMMANDS = {
     "list": ("bioconv.cli.datasets_list", "List the data sets that bioconv knows."),
@@ -16,24 +15,7 @@ SUBCOMMANDS = {
 }
 
 
-class _Subcommands(click.Group):
-    """A group that knows its commands' names and help without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(SUBCOMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in SUBCOMMANDS:
-            return None
-        command: click.Command = import_module(SUBCOMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_text) for name, (_, help_text) in SUBCOMMANDS.items()])
-
-
-@click.group(cls=_Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, table=SUBCOMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Real data by name, splits without leaks, synthetic data.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from bioconv.cli.options import log_options
+from bioconv.cli.options import check_paths, log_options
 
 _CODES = "Exit codes: 0 all is there and verified, 1 error (what is there stays, and is gone on with), 2 usage."
 
@@ -26,6 +26,7 @@ def command(names: tuple[str, ...], accept_licence: bool, table: str | None, sub
     """
     from bioconv.datasets.files import check_terms, get, notice
     from bioconv.datasets.loading import load
+    from bioconv.datasets.records import table_separator
     from bioconv.datasets.registry import find
 
     from bioconv.errors import OptionError
@@ -38,13 +39,17 @@ def command(names: tuple[str, ...], accept_licence: bool, table: str | None, sub
     if table and len(wanted) != 1:
         message = f"--table takes one data set, not {len(wanted)}"
         raise OptionError(message)
+    if table:
+        check_paths((), {"--table": table})
+        table_separator(Path(table))
+        records = load(wanted[0].name, subset=subset, part=part)  # nothing is read yet
     for source in wanted:
         logger.info("%s", notice(source))
     for source in wanted:  # all terms before the first byte
         check_terms(source, accepted=accept_licence)
     folders = list(dict.fromkeys(get(source, accept_licence=accept_licence) for source in wanted))
     if table:
-        load(wanted[0].name, subset=subset, part=part).write_table(Path(table))
+        records.write_table(table)
         logger.info("wrote %s", table)
     for folder in folders:
         click.echo(str(folder))

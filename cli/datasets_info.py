@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ _MARK = b": inspection</title>"  # in the head of every page that this command w
 _HEAD = 4096
 
 
-@click.command(name="info")
+@click.command(name="info", epilog="Exit codes: 0 done, 1 error, 2 usage, 4 there is no such file or folder.")
 @click.argument("target", metavar="NAME|FOLDER")
 @click.option("--split", type=click.Path(dir_okay=False), metavar="TSV", help="Of a folder: look for leaks in a split.")
 @click.option(
@@ -21,7 +22,8 @@ _HEAD = 4096
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @log_options
-def command(target: str, split: str | None, output: str | None, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, /, target: str, split: str | None, output: str | None, as_json: bool) -> None:
     """Describe a data set by name: what it is, its terms, source, split and published figures.
 
     Or tell what is in a FOLDER (or file) of your own: numbers, sizes, balance, spacing, duplicates, unreadable files,
@@ -30,18 +32,20 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
     from bioconv.datasets.facts import facts
     from bioconv.datasets.registry import find, sources
 
-    from bioconv.errors import InputError, OptionError
+    from bioconv.errors import OptionError
+    from bioconv.runtime import logger
     from bioconv.wording import unreadable
 
     places = {source.place for source in sources().values()}
     if target and target not in sources() and target not in places and Path(target).exists():
         _inspect(Path(target), split, output, as_json)
         return
+    if "." in target or os.sep in target:  # no set has such a name
+        logger.error("%s", unreadable(target, FileNotFoundError()))
+        context.exit(4)
     if split or output:
         message = f"--split and -o are for a folder of your own, and {target!r} is none"
         raise OptionError(message)
-    if target and (Path(target).suffix or Path(target).is_absolute()):  # no set has such a name
-        raise InputError(unreadable(target, FileNotFoundError()))
     found = [facts(source) for source in find(target)]
     if as_json:
         click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
@@ -51,7 +55,7 @@ def command(target: str, split: str | None, output: str | None, as_json: bool) -
 
 def _text(known: dict[str, Any]) -> str:
     known = dict(known)
-    files, results, expected = (known.pop(key) for key in ("files", "results", "expected"))
+    files, results, expected, lacking = (known.pop(key) for key in ("files", "results", "expected", "results_note"))
     lines = [f"{key}: {_readable(value)}" for key, value in known.items() if value not in ("", [])]
     if expected:
         looked = ", ".join(f"{one['count']} or more of {one['pattern']}" for one in expected)
@@ -60,7 +64,7 @@ def _text(known: dict[str, Any]) -> str:
         lines.append(f"files: {len(files)}")
     for one in results:
         lines.append(f"published: {one['who']}, {one['measure']}: {one['value']} ({one['source']})")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([f"published: {lacking}"] if lacking else [])])
 
 
 def _readable(value: object) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from bioconv.cli.options import check_paths, log_options
 
 from bioconv import runtime
-from bioconv.errors import OptionError
+from bioconv.errors import InputError, OptionError
 
-_CODES = "Exit codes: 0 done, 1 error (a leak is one), 2 usage."
+if TYPE_CHECKING:
+    from bioconv.datasets.listing import Listing
+
+_CODES = "Exit codes: 0 done, 1 error (a leak is one), 2 usage, 4 the data cannot be read."
 
 
 def _shares(context: click.Context, parameter: click.Parameter, text: str | None) -> dict[str, float] | None:
@@ -44,7 +49,10 @@ def _shares(context: click.Context, parameter: click.Parameter, text: str | None
     "--check", type=click.Path(dir_okay=False), metavar="TSV", help="Write nothing: say whether this split leaks."
 )
 @log_options
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     data: str,
     output: str | None,
     fractions: dict[str, float] | None,
@@ -67,12 +75,33 @@ def command(
         if output or fractions or folds or columns["stratify"]:
             message = "--check writes nothing: leave out -o, --fractions, --folds and --stratify"
             raise OptionError(message)
-        for line in check_data(data, read_split(check), group=columns["group"]):
+        given = read_split(check)
+        for line in check_data(_read(context, data, columns), given, group=columns["group"]):
             runtime.logger.info("%s", line)
         return
-    split, said = split_data(data, fractions=fractions, folds=folds, **columns)  # type: ignore[arg-type]
+    listing = _read(context, data, columns)
+    split, said = split_data(listing, fractions=fractions, folds=folds, **columns)  # type: ignore[arg-type]
     for line in said:
         runtime.logger.info("%s", line)
     write_split(output or "-", split)
     counts = {part: len(split.names(part)) for part in dict.fromkeys(split.parts.values())}
     runtime.logger.info("%s", ", ".join(f"{part} {counts[part]}" for part in sorted(counts)))
+
+
+def _read(context: click.Context, data: str, columns: dict[str, str | None]) -> Listing:
+    """Read the samples; columns are looked for before images are opened."""
+    from bioconv.datasets.listing import read_listing, with_thumbnails
+
+    try:
+        listing = read_listing(data)
+    except InputError as error:
+        runtime.logger.error("%s", error)
+        context.exit(4)
+    for name in (columns["group"], columns["stratify"]):
+        if name:
+            listing.column(name)
+    try:
+        return with_thumbnails(listing)
+    except InputError as error:
+        runtime.logger.error("%s", error)
+        context.exit(4)

@@ -66,7 +66,7 @@ def retrain(context: click.Context, /, name: str, output: str, as_json: bool, **
             logger.info("step %d of %d is done: %s is there", number, len(wanted), step.output)
         else:
             logger.info("step %d of %d begins", number, len(wanted))
-            _train(step, [*loud, *_resuming(step.output)] if given["resume"] else loud)
+            _train(step, [*loud, *["--resume"] * given["resume"]])
     if not given["keep"]:
         for step in wanted[:-1]:
             _remove(step.output)
@@ -119,17 +119,6 @@ def _is_done(output: Path) -> bool:
     from bioconv.training.run_folder import run_folder
 
     return output.is_file() and (run_folder(output) / "report.html").is_file()
-
-
-def _resuming(output: Path) -> list[str]:
-    """Return how to go on with a step; one that was stopped before it kept anything is begun anew."""
-    from bioconv.training.run_folder import run_folder
-
-    folder = run_folder(output)
-    if any(folder.rglob("last.safetensors")):
-        return ["--resume"]
-    shutil.rmtree(folder, ignore_errors=True)
-    return []
 
 
 def _train(step: Step, loud: list[str]) -> None:

@@ -120,7 +120,9 @@ def check_sharing(shard: str | None, dask: str | None) -> None:
 
 
 def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None]) -> None:
-    """Refuse an empty name, stdin given twice, an output that is one of the inputs, and two outputs in one file.
+    """Refuse what no work could mend: an empty name, stdin given twice, an output that is an input or has no folder.
+
+    Two outputs that go to one file are refused as well.
 
     Parameters
     ----------
@@ -132,6 +134,8 @@ def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None])
     Raises
     ------
     OptionError
+    OutputError
+        If there is no folder to write a file to.
     """
     read = [name for name in inputs if name is not None]
     written = {option: name for option, name in targets.items() if name is not None}
@@ -157,6 +161,9 @@ def check_paths(inputs: Sequence[str | None], targets: Mapping[str, str | None])
             place = "stdout" if target == "-" else target
             message = f"{other} and {option} both go to {place}; give two names"
             raise OptionError(message)
+        if target != "-" and not os.path.isdir(os.path.dirname(target) or "."):  # noqa: PTH112, PTH120
+            message = f"cannot write {target}: {unwritable(target, FileNotFoundError())}; nothing was done"
+            raise OutputError(message)
 
 
 def index_files(reference: str | None) -> tuple[str | None, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from bioconv.cli.options import (
     Failures,
+    check_paths,
     check_sharing,
     dask_option,
     device_option,
@@ -95,6 +96,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **given: Any) -> 
 
     shard = parse_shard(given["shard"])
     check_sharing(given["shard"], given["dask"])
+    check_paths((), {"--events": given["events"]})
     wanted_paths = [Path(path) for path in paths]
     everything = find_items(wanted_paths, pattern=given["pattern"], exclude=given["exclude"])
     output = Path(given["output"]) if given["output"] else default_output(wanted_paths)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Result, Source
-from bioconv.datasets.tables import rows_of
+from bioconv.datasets.tables import choose_parts, rows_of
 
 SOURCE = Source(
     name="dsb2018-bbbc038",
@@ -45,10 +45,13 @@ def load(*, part: str = "") -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If a file cannot be had.
     """
-    return Images(SOURCE.name, lambda: (one for one in _read() if part in {"", one.split}))
+    parts = choose_parts(SOURCE.name, part, ("train", "dev", "test"))
+    return Images(SOURCE.name, lambda: (one for one in _read() if one.split in parts))
 
 
 def _read() -> Iterator[ImageRecord]:

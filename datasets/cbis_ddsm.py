@@ -10,7 +10,7 @@ SOURCE = Source(
     about="10,239 DICOM files (163.6 GB) of 1,566 women: film mammograms with masses or calcifications, outlines of "
     "them, and four tables of descriptions with proven pathology.",
     kind="images",
-    citation="Lee et al., Sci Data 4:170177 (2017)",
+    citation="Lee et al., Sci Data 4:170177 (2017); the data: doi 10.7937/K9/TCIA.2016.7O02S9CY",
     doi="10.1038/sdata.2017.177",
     licence="CC-BY-3.0",
     terms="Free to use and pass on with citation.",
@@ -37,6 +37,6 @@ SOURCE = Source(
         Expected("mass_case_description_test_set.csv", 1, holds="pathology"),
         Expected("calc_case_description_train_set.csv", 1, holds="pathology"),
         Expected("calc_case_description_test_set.csv", 1, holds="pathology"),
-        Expected("*.dcm", 1, holds="DICM"),
+        Expected("*.dcm", 10_239, holds="DICM"),
     ),
 )

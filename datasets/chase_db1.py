@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Result, Source
+from bioconv.datasets.tables import choose, choose_parts
 
 _IDIAP = "Idiap's bob.ip.binseg, first annotator, 8 images to train and 20 to test"
 
@@ -21,7 +22,7 @@ SOURCE = Source(
     licence="CC-BY-4.0",
     terms="Free to use and pass on with citation.",
     weights="may be passed on; cite the set",
-    address="https://researchdata.kingston.ac.uk/96/",
+    address="https://researchinnovation.kingston.ac.uk/en/datasets/chasedb1-retinal-vessel-reference-dataset-4/",
     conversion="JPEGs as they are; masks stored as PNG: bioconv.datasets.conversions.to_png",
     split="None published. Here: children 01 to 08 train, 09 and 10 dev, 11 to 14 test.",
     results=(
@@ -46,10 +47,16 @@ def load(*, part: str = "", annotator: str = "1st") -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part or annotator.
     DownloadError
         If a file cannot be had.
     """
-    return Images(SOURCE.name, lambda: (one for one in _read(annotator) if part in {"", one.split}))
+    choose(SOURCE.name, annotator, ("1st", "2nd"))
+    parts = choose_parts(SOURCE.name, part, ("train", "dev", "test"))
+    return Images(
+        SOURCE.name, lambda: (one for one in _read(annotator) if one.split in parts), ("background", "vessel")
+    )
 
 
 def _read(annotator: str) -> Iterator[ImageRecord]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Source
-from bioconv.datasets.tables import rows_of
+from bioconv.datasets.tables import choose_parts, rows_of
 
 from bioconv.training.splits import make_split
 
@@ -23,7 +23,7 @@ SOURCE = Source(
     licence="no formal licence",
     terms="Offered to researchers in mammographic image analysis, who are asked to cite it.",
     weights="may be passed on for research; cite DDSM",
-    address="http://www.eng.usf.edu/cvprg/mammography/database.html",
+    address="http://www.eng.usf.edu/cvprg/Mammography/Database.html",
     conversion="PNG of 299 x 299 pixels scaled by Lanczos, JPEG of quality 93: bioconv.datasets.conversions.shrink",
     split="None published. Here women are divided at random within sites: 60 % train, 20 % dev, 20 % test.",
     loader=True,
@@ -43,12 +43,13 @@ def load(*, part: str = "", dark: bool = False) -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If a file cannot be had.
     """
-    return Images(
-        SOURCE.name, lambda: (one for one in _read(dark) if part in {"", one.split}), ("0", "1"), mammograms=True
-    )
+    parts = choose_parts(SOURCE.name, part, ("train", "dev", "test"))
+    return Images(SOURCE.name, lambda: (one for one in _read(dark) if one.split in parts), ("0", "1"), mammograms=True)
 
 
 def _read(dark: bool) -> Iterator[ImageRecord]:

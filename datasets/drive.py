@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Result, Source
+from bioconv.datasets.tables import choose_parts
 
 _IDIAP = "Idiap's bob.ip.binseg, official split"
 
@@ -24,7 +25,7 @@ SOURCE = Source(
     accept=True,
     registration="Register at https://drive.grand-challenge.org and download it there",
     address="https://drive.grand-challenge.org",
-    conversion="TIFF and GIF stored as PNG: bioconv.datasets.conversions.to_png",
+    conversion="TIFF and GIF stored as PNG: bioconv.datasets.conversions.drive",
     split="Official: 21 to 40 train, 01 to 20 test. Here 24, 29, 34 and 39 are dev. Score inside the field of view "
     "against the first observer.",
     results=(
@@ -50,10 +51,13 @@ def load(*, part: str = "") -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If the terms have not been accepted, or a file cannot be had.
     """
-    return Images(SOURCE.name, lambda: (one for one in _read() if part in {"", one.split}))
+    parts = choose_parts(SOURCE.name, part, ("train", "dev", "test"))
+    return Images(SOURCE.name, lambda: (one for one in _read() if one.split in parts), ("background", "vessel"))
 
 
 def _read() -> Iterator[ImageRecord]:

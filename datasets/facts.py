@@ -32,6 +32,7 @@ def facts(source: Source) -> dict[str, Any]:
     """Return all that is known of a set, its files and published figures included."""
     found: dict[str, Any] = {field: getattr(source, field) for field in _TEXTS}
     found |= {
+        "results_note": source.results_note,
         "accept_licence": source.accept,
         "subsets": list(source.subsets),
         "results": [vars(result) for result in source.results],

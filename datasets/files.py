@@ -258,8 +258,10 @@ def _check_file(folder: Path, item: RemoteFile, bar: object) -> FileCheck:
 
 
 def _check_number(folder: Path, wanted: Expected) -> FileCheck:
-    found = sorted(path for path in folder.rglob(wanted.pattern) if path.is_file())
-    faults = [f"{path.relative_to(folder)} {fault}" for path in found if (fault := _fault(path, wanted))]
+    # What begins with a dot is not the set's: archives packed on a Mac bring ._NAME for every NAME.
+    found = sorted(path for path in folder.rglob(wanted.pattern) if path.is_file() and path.name[0] != ".")
+    partners = {path.name for path in folder.rglob(f"*{wanted.partner}")} if wanted.partner else set()
+    faults = [f"{path.relative_to(folder)} {fault}" for path in found if (fault := _fault(path, wanted, partners))]
     if len(found) < wanted.count:
         said = "; ".join([f"{counted(len(found), 'file')}, at least {wanted.count} expected", *faults[:1]])
         return FileCheck(wanted.pattern, "wrong number" if found else "missing", said)
@@ -270,7 +272,7 @@ def _check_number(folder: Path, wanted: Expected) -> FileCheck:
     return FileCheck(wanted.pattern, "ok", counted(len(found), "file"))
 
 
-def _fault(path: Path, wanted: Expected) -> str:
+def _fault(path: Path, wanted: Expected, partners: set[str]) -> str:
     """Say what is wrong with a file of which no sum is known; empty: nothing that can be seen."""
     try:
         with path.open("rb") as stream:
@@ -281,8 +283,8 @@ def _fault(path: Path, wanted: Expected) -> str:
         return "is empty"
     if wanted.holds.encode() not in begin:
         return f"does not begin as such a file does: no {wanted.holds!r}"
-    if wanted.partner and not path.with_suffix(wanted.partner).is_file():
-        return f"has no {path.with_suffix(wanted.partner).name} beside it"
+    if wanted.partner and path.with_suffix(wanted.partner).name not in partners:
+        return f"has no {path.with_suffix(wanted.partner).name} in the folder or below it"
     return _shape_fault(path, wanted.shape) if wanted.shape else ""
 
 

@@ -16,8 +16,8 @@ SOURCE = Source(
     about="Matrices in MEME format: 1,611 (13), 401 (11, human, mononucleotide). Partly made of ENCODE's peaks, so no "
     "independent yardstick for models of these.",
     kind="motifs",
-    citation="Vorontsov et al., Nucleic Acids Res 52:D154-D163 (2024); "
-    "Kulakovskiy et al., Nucleic Acids Res 46:D252 (2018)",
+    citation="Vorontsov et al., Nucleic Acids Res 52:D154-D163 (2024), on version 12; version 13: doi "
+    "10.5281/zenodo.14883878; Kulakovskiy et al., Nucleic Acids Res 46:D252 (2018)",
     doi="10.1093/nar/gkad1077",
     licence="WTFPL (11); free with citation (13)",
     terms="Free to use with citation.",

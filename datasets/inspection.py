@@ -226,7 +226,7 @@ class _Texts:
             if table.find((*IMAGES, *GROUPS)):
                 self.tables.append(_without(table, SEQUENCES))
         except BioconvError as error:
-            self.unreadable.append((name, str(error).removeprefix(f"{path}: ")))
+            self.unreadable.append((name, str(error).removeprefix(f"{path}: ").removeprefix(f"{path}, ")))
 
 
 def _without(table: Table, columns: tuple[str, ...]) -> Table:
@@ -289,13 +289,11 @@ def _split_facts(
     names = _image_names(split, reader, tables)
     places = [place for place, name in enumerate(names) if name in split.parts]
     groups = _table_groups(split, tables)
-    pictured = Listing(
-        "the folder", [names[place] for place in places], images=[reader.images[p].source for p in places]
-    )
+    pictured = Listing("the folder", [names[place] for place in places], thumbnails=thumbnails[places])
     known = [name for name in digests if name in split.parts]
     read = Listing("the folder", known, fingerprints=[digests[name] for name in known])
     leaks: list[str] = []
-    for listing, own in ((pictured, thumbnails[places]), (read, thumbnails[:0])):
+    for listing in (pictured, read):
         if listing.names:
             inside = set(listing.names)
             part = Split(
@@ -303,7 +301,7 @@ def _split_facts(
                 {name: group for name, group in split.groups.items() if name in inside},
             )
             told = [groups.get(name, name) for name in listing.names] if groups else None
-            leaks += find_leaks(part, listing, own, groups=told)[0]
+            leaks += find_leaks(part, listing, groups=told)[0]
     found = {*pictured.names, *known}
     outside = len(names) - len(places) + len(digests) - len(known)
     counts = dict(sorted(Counter(split.parts.values()).items()))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Result, Source
+from bioconv.datasets.tables import choose_parts
 
 _UNET = "Ronneberger et al. 2015, doi 10.1007/978-3-319-24574-4_28; hidden test part"
 
@@ -46,10 +47,13 @@ def load(*, part: str = "") -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If the terms have not been accepted, or a file cannot be had.
     """
-    return Images(SOURCE.name, lambda: (one for one in _read() if part in {"", one.split}))
+    parts = choose_parts(SOURCE.name, part, ("train", "dev"))
+    return Images(SOURCE.name, lambda: (one for one in _read() if one.split in parts), ("membrane", "cell"))
 
 
 def _read() -> Iterator[ImageRecord]:

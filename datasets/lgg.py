@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bioconv.datasets.files import opener
 from bioconv.datasets.records import ImageRecord, Images
 from bioconv.datasets.registry import Result, Source
-from bioconv.datasets.tables import rows_of
+from bioconv.datasets.tables import choose_parts, rows_of
 
 _README = "github.com/mateuszbuda/brain-segmentation-pytorch, on these ten patients, which also chose the model"
 
@@ -44,10 +44,13 @@ def load(*, part: str = "") -> Images:
 
     Raises
     ------
+    OptionError
+        If there is no such part.
     DownloadError
         If the terms have not been accepted, or a file cannot be had.
     """
-    return Images(SOURCE.name, lambda: (one for one in _read() if part in {"", one.split}))
+    parts = choose_parts(SOURCE.name, part, ("train", "dev"))
+    return Images(SOURCE.name, lambda: (one for one in _read() if one.split in parts), ("background", "abnormality"))
 
 
 def _read() -> Iterator[ImageRecord]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,8 @@ class Listing:
         Of sequences: one digest each, that of the reverse complement too; None: these are no sequences.
     images
         Of images: where each is; None: these are no images.
+    thumbnails
+        (n, 1024) float32, one of each image; None: not read yet.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Listing:
     columns: Mapping[str, list[str]] = field(default_factory=dict)
     fingerprints: list[str] | None = None
     images: list[ImagePath] | None = None
+    thumbnails: NDArray[np.float32] | None = None
 
     def column(self, name: str) -> list[str]:
         """Return what the column of a `name` says of each sample.
@@ -104,16 +107,16 @@ def read_listing(path: str | Path) -> Listing:
     return listing
 
 
-def read_thumbnails(listing: Listing) -> NDArray[np.float32]:
-    """Return the thumbnails of a listing's images, (n, 1024); of no images (n, 0).
+def with_thumbnails(listing: Listing) -> Listing:
+    """Read the thumbnails of a listing's images, unless they are there or these are no images.
 
     Raises
     ------
     InputError
         If images cannot be read: names the first ten with what is wrong with each.
     """
-    if listing.images is None:
-        return np.zeros((len(listing.names), 0), np.float32)
+    if listing.images is None or listing.thumbnails is not None:
+        return listing
     found: list[NDArray[np.float32]] = []
     faults: list[str] = []
     with runtime.progress(len(listing.images), "reading", unit="image") as bar:
@@ -130,7 +133,7 @@ def read_thumbnails(listing: Listing) -> NDArray[np.float32]:
         message = f"{len(faults)} of {counted(len(listing.images), 'image')} of {listing.source} cannot be read; "
         message += f"mend them or take them away:\n  {listed}{more}"
         raise InputError(message)
-    return np.stack(found)
+    return replace(listing, thumbnails=np.stack(found))
 
 
 def _of_folder(folder: Path) -> Listing:

@@ -24,7 +24,7 @@ SOURCE = Source(
     accept=True,
     registration="Read the agreement and download the set at http://peipa.essex.ac.uk/info/mias.html",
     address="http://peipa.essex.ac.uk/info/mias.html",
-    conversion="Means of 2 x 2 pixels, PGM stored as PNG: bioconv.datasets.conversions.halve",
+    conversion="Means of 2 x 2 pixels, PGM stored as PNG: bioconv.datasets.conversions.mini_mias",
     split="None published. Divide by woman (`group`), never by image.",
     loader=True,
 )

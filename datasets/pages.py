@@ -70,6 +70,7 @@ def _section(source: Source) -> str:
         else f"not fetched by bioconv; sums: {source.sums_note} (`verify --folder`)",
         "Our form": source.conversion,
         "Split": source.split,
+        "Published": source.results_note,
         "Subsets": ", ".join(f"`{one}`" for one in source.subsets),
         "In Python": f"`{module_of(source)}.load`" if source.loader else "",
     }

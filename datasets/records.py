@@ -85,6 +85,21 @@ class ImageRecord:
     view: str = ""
 
 
+def table_separator(path: Path) -> str:
+    """Return what separates the cells of a table, by its name.
+
+    Raises
+    ------
+    OptionError
+        If it ends neither in .csv nor in .tsv.
+    """
+    separators = {".csv": ",", ".tsv": "\t"}
+    if path.suffix not in separators:
+        message = f"{path}: a table's name ends in .csv or .tsv"
+        raise OptionError(message)
+    return separators[path.suffix]
+
+
 Record = TypeVar("Record", SequenceRecord, ImageRecord)
 
 
@@ -130,10 +145,7 @@ class Records(ABC, Generic[Record]):
             If it cannot be written.
         """
         target = Path(path)
-        separators = {".csv": ",", ".tsv": "\t"}
-        if target.suffix not in separators:
-            message = f"{target}: a table's name ends in .csv or .tsv"
-            raise OptionError(message)
+        separator = table_separator(target)
         filled: set[str] = set()
         for cells in self._cells(target):
             filled.update(key for key, cell in cells.items() if cell)
@@ -143,9 +155,7 @@ class Records(ABC, Generic[Record]):
         with open_output(target) as stream:
             text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
             columns = [column for column in self._columns() if column in filled]
-            writer = csv.DictWriter(
-                text, columns, extrasaction="ignore", lineterminator="\n", delimiter=separators[target.suffix]
-            )
+            writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n", delimiter=separator)
             writer.writeheader()
             writer.writerows(self._cells(target))
             text.detach()
@@ -220,7 +230,7 @@ class Images(Records[ImageRecord]):
     Parameters
     ----------
     name, read, classes
-        As of `Records`.
+        As of `Records`; of masks of two classes those of what is 0 and of all else.
     mammograms
         Whether tables are those of `bioconv train classify`, not of `bioconv train segment`.
     """
@@ -242,8 +252,9 @@ class Images(Records[ImageRecord]):
     def to_torch(self) -> Dataset[Any]:
         """Return a torch Dataset of pairs (image, truth), each image read when it is asked for.
 
-        An image is (channels, height, width) float32 as stored, not scaled; the truth is the mask, (height, width)
-        int64, or where there is none the number of the class, int64.
+        An image is (channels, height, width) float32 as stored, not scaled. The truth is the mask, (height, width)
+        int64: 0 and 1 where `classes` are two, else as stored, the number of an object say. Where there is no mask it
+        is the number of the class, int64.
 
         Raises
         ------

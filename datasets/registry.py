@@ -28,6 +28,7 @@ KINDS = ("sequences", "images", "motifs", "models", "genomes", "variants", "resu
 QUOTED = "its DOI was seen quoted with this paper, not followed"
 UNVERIFIED = "not verified: it has no DOI"
 UNSEEN = "not tried: it may have moved, or serve other bytes, which are then refused"
+NO_RESULTS = "none that was verified, of the same samples and parts"
 NO_SUMS = "none are known: of a copy only names, numbers, formats and sizes of images can be looked at"
 _LISTS = Path(__file__).parent / "file_lists"
 
@@ -67,7 +68,7 @@ class Expected:
     shape
         Rows and columns of each, which are images; empty: of any size, or no images.
     partner
-        Ending of a file that must be there with the same name otherwise (`.xml`); empty: none.
+        Ending of a file that must be there with the same name otherwise (`.xml`), in any folder; empty: none.
     """
 
     pattern: str
@@ -163,6 +164,11 @@ class Source:
     def sums_note(self) -> str:
         """Say by what the files can be verified."""
         return "sha256 of every file" if self.files else NO_SUMS
+
+    @property
+    def results_note(self) -> str:
+        """Say that there is nothing to compare with, where one looks for it."""
+        return "" if self.results or self.kind not in {"sequences", "images"} else NO_RESULTS
 
     @property
     def files(self) -> tuple[RemoteFile, ...]:

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from bioconv.datasets.listing import Listing, read_listing, read_thumbnails
-from numpy.typing import NDArray
+from bioconv.datasets.listing import Listing, read_listing, with_thumbnails
 
 from bioconv.errors import InputError, OptionError
 from bioconv.images.copies import copies
@@ -22,7 +20,7 @@ _LARGEST = 0.5  # share of all samples beyond which a group is worth a word
 
 
 def split_data(
-    path: str | Path,
+    data: str | Path | Listing,
     *,
     fractions: Mapping[str, float] | None = None,
     folds: int | None = None,
@@ -37,8 +35,8 @@ def split_data(
 
     Parameters
     ----------
-    path
-        As `bioconv.datasets.listing.read_listing` takes it.
+    data
+        What `bioconv.datasets.listing.read_listing` takes, or has given.
     fractions
         Part to share; None, without `folds`: 0.7 train, 0.15 dev, 0.15 test.
     folds
@@ -64,9 +62,10 @@ def split_data(
     OptionError
         If the shares or the classes make no sense.
     """
-    listing = read_listing(path)
+    listing = data if isinstance(data, Listing) else read_listing(data)
     given = _groups(listing, group)
-    pairs = [(one, other) for one, other, _ in copies(read_thumbnails(listing), turned=True)]
+    seen = with_thumbnails(listing).thumbnails
+    pairs = [] if seen is None else [(one, other) for one, other, _ in copies(seen, turned=True)]
     groups = joint_groups(listing.names, given, listing.fingerprints, pairs)
     labels = None if stratify is None else _classes(listing, stratify)
     alone = given is None and len(set(groups)) == len(groups)
@@ -77,12 +76,12 @@ def split_data(
     return split, _said(listing, given, pairs, groups)
 
 
-def check_data(path: str | Path, split: Split, *, group: str | None = None) -> list[str]:
+def check_data(data: str | Path | Listing, split: Split, *, group: str | None = None) -> list[str]:
     """Refuse a split of these data in which something is in two parts that should not be.
 
     Parameters
     ----------
-    path, group
+    data, group
         As `split_data` takes them.
     split
         To be looked at.
@@ -97,17 +96,16 @@ def check_data(path: str | Path, split: Split, *, group: str | None = None) -> l
     InputError
         If the data cannot be read, names are missing on either side, or there are leaks: all kinds in one message.
     """
-    listing = read_listing(path)
-    thumbnails = read_thumbnails(listing)
+    listing = with_thumbnails(data if isinstance(data, Listing) else read_listing(data))
     for what, lacking in (
-        (f"of {path} that the split does not know", set(listing.names) - set(split.parts)),
-        (f"of the split that {path} does not hold", set(split.parts) - set(listing.names)),
+        (f"of {listing.source} that the split does not know", set(listing.names) - set(split.parts)),
+        (f"of the split that {listing.source} does not hold", set(split.parts) - set(listing.names)),
     ):
         if lacking:
             shown = ", ".join(sorted(lacking)[:5])
             message = f"{counted(len(lacking), 'sample')} {what}: {shown}; is it the split of these data?"
             raise InputError(message)
-    leaks, within = find_leaks(split, listing, thumbnails, groups=_groups(listing, group))
+    leaks, within = find_leaks(split, listing, groups=_groups(listing, group))
     if leaks:
         raise InputError("\n".join(leaks))
     compared = [counted(len(listing.names), "sample") + (", groups of the split" if split.groups else "")]
@@ -118,9 +116,7 @@ def check_data(path: str | Path, split: Split, *, group: str | None = None) -> l
     return [f"no leaks: compared {', '.join(compared)}", *(f"copies within one part: {line}" for line in within)]
 
 
-def find_leaks(
-    split: Split, listing: Listing, thumbnails: NDArray[np.float32], *, groups: Sequence[str] | None
-) -> tuple[list[str], list[str]]:
+def find_leaks(split: Split, listing: Listing, *, groups: Sequence[str] | None) -> tuple[list[str], list[str]]:
     """Return what crosses the parts of a split, a sentence per kind, and copies of images within a part.
 
     Every sample must be in the split.
@@ -128,9 +124,7 @@ def find_leaks(
     Parameters
     ----------
     split, listing
-        The parts, and the samples with what is known of them.
-    thumbnails
-        (n, 1024) float32, one of each image, as `read_thumbnails` gives them; (n, 0) of no images.
+        The parts, and the samples with what is known of them, thumbnails of images too.
     groups
         One per sample, of what must not be divided; None: not known.
     """
@@ -150,9 +144,9 @@ def find_leaks(
             )
         except InputError as error:
             leaks.append(str(error))
-    if listing.images is not None:
+    if listing.thumbnails is not None:
         try:
-            within = check_copies(split, listing.names, thumbnails, turned=True)
+            within = check_copies(split, listing.names, listing.thumbnails, turned=True)
         except InputError as error:
             leaks.append(str(error))
     return list(dict.fromkeys(leaks)), within

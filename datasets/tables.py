@@ -67,6 +67,17 @@ def choose(owner: str, name: str, known: tuple[str, ...]) -> str:
     return name
 
 
+def choose_parts(owner: str, part: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the part that was asked for, or all of them if it is empty.
+
+    Raises
+    ------
+    OptionError
+        If there is no such part; the message lists those there are.
+    """
+    return (choose(owner, part, known),) if part else known
+
+
 def with_own_names(records: Iterable[tuple[str, str, str]], *, split: str = "") -> Iterator[SequenceRecord]:
     """Turn (name, sequence, label) into records whose names differ and whose groups hold identical sequences.
 

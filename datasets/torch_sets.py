@@ -51,4 +51,6 @@ class ImageSet(Dataset[Any]):
         values = torch.from_numpy(pixels.astype(np.float32))
         if record.mask is None:
             return values, torch.tensor(self.classes.index(record.label))
-        return values, torch.from_numpy(np.asarray(read_mask(record.mask)).astype(np.int64))
+        mask = np.asarray(read_mask(record.mask))
+        # Pictures of masks have 255 where a loss wants 1.
+        return values, torch.from_numpy((mask != 0 if len(self.classes) == 2 else mask).astype(np.int64))

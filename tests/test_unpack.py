@@ -31,6 +31,13 @@ def entry(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: 
     return member, content
 
 
+def with_holes(name: str, size: int) -> tuple[object, bytes]:
+    """An ordinary file by its type, of which pax headers say that it is all hole."""
+    member, content = entry(name)
+    member.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(size)}
+    return member, content
+
+
 def honest() -> list[tuple[object, bytes]]:
     return [entry("params", kind=tarfile.DIRTYPE), *(entry(name, content) for name, content in FILES.items())]
 
@@ -77,12 +84,13 @@ def test_files_already_there_stay_or_are_replaced_whole(tmp_path: Path) -> None:
         (entry("disk", kind=tarfile.BLKTYPE), "'disk' is a link, a device"),
         (entry("pipe", kind=tarfile.FIFOTYPE), "'pipe' is a link, a device"),
         (entry("hole", kind=tarfile.GNUTYPE_SPARSE), "'hole' is a link, a device|damaged"),
+        (with_holes("params/c.txt", 1 << 40), "'params/c.txt' is a file with holes"),
         (entry("params/a.txt", FILES["params/a.txt"]), "'params/a.txt' is there twice"),
         (entry("bomb", bytes(LIMIT)), "unpacks to more than 1048576 bytes"),
     ],
     ids=[
         "absolute", "parent", "hidden parent", "drive", "parent folder", "symlink", "hard link",
-        "character device", "block device", "fifo", "sparse", "duplicate", "bomb",
+        "character device", "block device", "fifo", "sparse", "holes", "duplicate", "bomb",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("first", [True, False])

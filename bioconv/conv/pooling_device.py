@@ -82,8 +82,8 @@ def choose_pooling(
 
     def contest() -> Contest:
         runs = {
-            "torch": lambda: run(lambda *weights: by_torch(codes, *weights, both)),
-            "triton": lambda: run(lambda *weights: triton_pools(codes, *weights, both, average)),
+            "torch": lambda: run(lambda own, thresholds: by_torch(codes, own, thresholds, both)),
+            "triton": lambda: run(lambda own, thresholds: triton_pools(codes, own, thresholds, both, average)),
         }
         return Contest(runs, _agree)
 

@@ -93,6 +93,8 @@ def test_a_page_goes_over_no_file_that_is_none(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == kept
     for _ in range(2):  # over its own page
         datasets("info", tmp_path / "a.fa", "-o", tmp_path / "page.html")
+    out, err = datasets("info", tmp_path, "-o", tmp_path / "none/page.html", status=1)
+    assert (out, "there is no folder" in err) == ("", True)
     assert (tmp_path / "page.html").read_text().startswith("<!DOCTYPE html>")
 
 
@@ -108,6 +110,8 @@ def test_sets_without_sums_say_so() -> None:
 
 
 def test_info_on_nothing() -> None:
+    for name in ("nothing.csv", "./nothing", "no/thing"):
+        assert datasets("info", name, "--json", status=4) == ("", f"error: {name}: no such file; check the path\n")
     for words in (("info", ""), ("get", ""), ("verify", "")):
         assert "the name of the data set is empty" in datasets(*words, status=1)[1]
     assert datasets("info", "drvie", status=1)[1].startswith("error: no data set is called 'drvie'; near: drive")
@@ -175,8 +179,12 @@ def test_get_writes_tables(mirror: Path, tmp_path: Path) -> None:
         ((SMALL, "drive", "--table", "x.csv"), "takes one data set, not 2"),
         ((SMALL, "--table", tmp_path / "x.csv", "--part", "x"), "is not divided by part"),
         ((SMALL, "--table", tmp_path / "x.txt"), "ends in .csv or .tsv"),
+        ((SMALL, "--table", tmp_path / "none/x.csv"), "there is no folder"),
+        (("chase-db1", "--table", tmp_path / "x.csv", "--part", "val"), "no 'val'; choose one of train, dev, test"),
     ):
-        assert match in datasets("get", *words, status=1)[1]
+        err = datasets("get", *words, status=1)[1]
+        assert match in err
+        assert "fetching" not in err
 
 
 class TestVerify:
@@ -192,21 +200,29 @@ class TestVerify:
         assert "missing: protein-secondary-structure.test" in out
 
     def test_a_registered_set_is_looked_at(self, tmp_path: Path) -> None:
-        for number in range(30):
-            tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((1000, 1000), np.uint8), compression="zlib")
-            (tmp_path / f"{number}.xml").write_text('<Annotations MicronsPerPixel="0.25">')
+        """As the two archives are unpacked: folders of tiles and outlines to train on, both side by side to test."""
+        tifffile.imwrite(tmp_path / "tile", np.zeros((1000, 1000), np.uint8), compression="zlib")
+        tile = (tmp_path / "tile").read_bytes()
+        for number in range(44):
+            tiles, outlines = ("Tissue Images", "Annotations") if number < 30 else (".", ".")
+            for folder, name, data in (
+                (tiles, f"{number}.tif", tile), (outlines, f"{number}.xml", b'<Annotations MicronsPerPixel="0.25">'),
+                (tiles, f"._{number}.tif", b"Mac"),
+            ):  # fmt: skip
+                (tmp_path / folder).mkdir(exist_ok=True)
+                (tmp_path / folder / name).write_bytes(data)
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path)
         assert "2 of 2" in out
         assert "only names, numbers, formats and sizes of images were looked at" in out
-        (tmp_path / "1.xml").write_text("<html>")
-        tifffile.imwrite(tmp_path / "2.tif", np.zeros((999, 1000), np.uint8))
+        (tmp_path / "41.xml").write_text("<html>")
+        tifffile.imwrite(tmp_path / "42.tif", np.zeros((999, 1000), np.uint8))
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
-        assert "wrong content: *.tif (1 of 30 files: 2.tif has 999 x 1000 pixels, not 1000 x 1000)" in out
-        assert "wrong content: *.xml (1 of 30 files: 1.xml does not begin as such a file does" in out
-        (tmp_path / "0.xml").unlink()
+        assert "wrong content: *.tif (1 of 44 files: 42.tif has 999 x 1000 pixels, not 1000 x 1000)" in out
+        assert "wrong content: *.xml (1 of 44 files: 41.xml does not begin as such a file does" in out
+        (tmp_path / "Annotations" / "0.xml").unlink()
         out, _ = datasets("verify", "monuseg", "--folder", tmp_path, status=4)
-        assert "29 files, at least 30 expected" in out
-        assert "0.tif has no 0.xml beside it" in out
+        assert "43 files, at least 44 expected" in out
+        assert "0.tif has no 0.xml in the folder or below it" in out
 
     def test_the_mirror(self, mirror: Path) -> None:
         out, _ = datasets("verify", "--mirror", SMALL, "drive", "--json")

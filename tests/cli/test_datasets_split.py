@@ -11,7 +11,7 @@ from bioconv.cli.datasets_split import command
 from click.testing import CliRunner
 
 from bioconv import runtime
-from bioconv.errors import InputError, OptionError
+from bioconv.errors import BioconvError, InputError, OptionError, OutputError
 from bioconv.training.splits import read_split
 from tests.cli import training_data
 
@@ -33,7 +33,7 @@ def table(tmp_path):
 
 def run(*words, check=0):
     result = CliRunner().invoke(command, [str(word) for word in words])
-    if isinstance(result.exception, InputError | OptionError):
+    if isinstance(result.exception, BioconvError):
         raise result.exception
     assert result.exit_code == check, result.output + repr(result.exception)
     return result
@@ -64,6 +64,24 @@ def test_a_split_is_written_to_stdout_or_a_file(table, tmp_path):
     assert 15 <= len(split.names("dev")) <= 18
     assert "1 sequence is a copy or reverse complement" in done.stderr
     assert "no leaks" in run(table, "--check", tmp_path / "s.tsv").stderr
+
+
+def test_data_that_cannot_be_read(tmp_path, table):
+    """Exit code 4; columns that are not there are refused before an image is opened."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"no image")
+    assert "no such file" in run(tmp_path / "none.csv", check=4).output
+    assert "1 of 1 image" in run(tmp_path / "images", check=4).output
+    assert "1 of 1 image" in run(tmp_path / "images", "--check", write_parts(tmp_path, ["a"]), check=4).output
+    with pytest.raises(InputError, match="no column 'woman'"):
+        run(tmp_path / "images", "--group", "woman")
+    with pytest.raises(OutputError, match="there is no folder"):
+        run(table, "-o", tmp_path / "none/s.tsv")
+
+
+def write_parts(folder, names):
+    (folder / "parts.tsv").write_text("\n".join(["name\tpart", *(f"{name}\ttrain" for name in names), ""]))
+    return folder / "parts.tsv"
 
 
 def test_folds(table):

@@ -1,4 +1,4 @@
-"""No command writes over what it reads, or two outputs into one file."""
+"""No command writes over what it reads, two outputs into one file, or begins what it could not write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bioconv.cli.main import cli
 
-from bioconv.errors import OptionError
+from bioconv.errors import OptionError, OutputError
 
 VCF = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr1\t20\t.\tT\tA\t.\t.\t.\n"
 
@@ -71,3 +71,26 @@ def test_a_scan_with_nothing_to_look_for(folder, monkeypatch):
     monkeypatch.setattr("bioconv.zoo.packaged", dict)
     with pytest.raises(OptionError, match="no motifs and no model"):
         cli.main(["scan", "x.fa"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "models export none.safetensors -o no/x",
+        "models import none.safetensors --as resnet50 --keys timm -o no/x",
+        "mutation-map ACGT --model none.safetensors --plot no/x",
+        "variants none.vcf -r none.fa --model none.safetensors --vcf-out no/x",
+        "motifs none.safetensors --meme no/x",
+        "evaluate none.safetensors none.csv --plot no/x",
+        "predict none.fa --model none.safetensors -o no/x",
+        "segment none.png --events no/x",
+        "train lstm none.csv -o x.safetensors --events no/x",
+        "datasets split none.csv -o no/x",
+        "datasets info . -o no/x",
+        "datasets get uci-ecoli-promoters --table no/x",
+    ],
+)
+def test_an_output_without_a_folder_is_refused_before_any_work(folder, command):
+    """Before inputs and models are opened: none of them is there."""
+    with pytest.raises(OutputError, match="cannot write no/x: there is no folder no; make it"):
+        cli.main(command.split(), standalone_mode=False)

@@ -22,6 +22,7 @@ from scipy import ndimage
 
 import bioconv
 from bioconv import runtime
+from bioconv.errors import OptionError, OutputError
 from bioconv.manifest import Manifest, file_hash
 
 ROOT = Path(__file__).parent.parent.parent
@@ -68,6 +69,15 @@ def outputs(folder: Path) -> dict[str, tuple[int, str]]:
     """Every file below a folder but the manifest: when it was written, and what it holds."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.jsonl")
     return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, file_hash(path)) for path in files}
+
+
+def test_what_cannot_work_is_refused_before_it_is_announced(segment, scans, model, tmp_path):
+    """Nothing is said of results, and no folder is made for them."""
+    for words, error in ((("--tile", "1"), OptionError), (("--events", tmp_path / "none/x"), OutputError)):
+        result = segment(scans, "--model", model, "-o", tmp_path / "out", *words, check=1)
+        assert isinstance(result.exception, error)
+        assert "results go to" not in result.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def centres(labels: np.ndarray) -> np.ndarray:

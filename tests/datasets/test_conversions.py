@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import csv
 import gzip
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bioconv.datasets import conversions
+from bioconv.datasets import conversions, registry
 from PIL import Image
 
 from bioconv.errors import InputError
@@ -55,6 +57,8 @@ def test_merge_masks_undoes_a_division(shared_data: Callable[[str], Path], tmp_p
     assert count == labels.max()
     assert (pixels(tmp_path / "i.png") == image).all()
     assert (pixels(tmp_path / "l.png") == labels).all()
+    assert (tmp_path / "i.png").read_bytes() == (folder / "images" / name).read_bytes()
+    assert (tmp_path / "l.png").read_bytes() == (folder / "labels" / name).read_bytes()
 
 
 def test_merge_masks_keeps_colour_and_refuses_other_sizes(tmp_path: Path) -> None:
@@ -89,3 +93,65 @@ def test_shrink(tmp_path: Path) -> None:
     small = pixels(tmp_path / "a.jpg").astype(float)
     assert small.shape == (192, 192)
     assert np.abs(small - np.linspace(0, 255, 192)).max() < 4
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file below a folder."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def known(name: str) -> dict[str, str]:
+    return {one.name: one.sha256 for one in registry.sources()[name].files}
+
+
+def test_drive_as_it_is_offered_becomes_the_listed_files(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    """TIFF and GIF under the names of the archive are made of pixels of the prepared set."""
+    prepared, original = shared_data("drive"), tmp_path / "DRIVE"
+    names = {
+        "training/images/21": "training/images/21_training.tif",
+        "training/vessels/21": "training/1st_manual/21_manual1.gif",
+        "training/fov/21": "training/mask/21_training_mask.gif",
+        "test/images/01": "test/images/01_test.tif",
+        "test/vessels_2nd_observer/01": "test/2nd_manual/01_manual2.gif",
+    }
+    for ours, theirs in names.items():
+        (original / theirs).parent.mkdir(parents=True, exist_ok=True)
+        Image.open(prepared / f"{ours}.png").save(original / theirs)
+    assert conversions.drive(original, tmp_path / "made") == 5
+    made = sums(tmp_path / "made")
+    assert set(made) == {f"{ours}.png" for ours in names}
+    assert made.items() <= known("drive").items()
+    with pytest.raises(InputError, match="holds no training/images"):
+        conversions.drive(tmp_path / "made" / "test", tmp_path / "none")
+
+
+def test_mini_mias_as_it_is_offered_becomes_the_listed_files(
+    shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Notes as the archive has them; images that halve to the prepared ones."""
+    prepared, original = shared_data("mini-mias-512"), tmp_path / "all-mias"
+    original.mkdir()
+    with (prepared / "labels.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    columns = ("image", "tissue", "abnormality", "severity", "x_1024", "y_1024_from_bottom", "radius_1024")
+    notes = [" ".join(row[column] for column in columns).rstrip() for row in rows]
+    notes = [f"{line} *NOTE 3*" if line.startswith("mdb216") else line for line in notes]
+    head = ["1st column:", "mdb is the name of the database", ""]
+    (original / "Info.txt").write_text("\r\n".join([*head, *notes, ""]))
+    kept = ("mdb001", "mdb322")
+    blank = b"P5\n2 2\n255\n" + bytes(4)
+    for name in {row["image"] for row in rows}:
+        (original / f"{name}.pgm").write_bytes(blank)
+    for name in kept:
+        doubled = pixels(prepared / f"images/{name}.png").repeat(2, 0).repeat(2, 1)
+        (original / f"{name}.pgm").write_bytes(b"P5\n1024 1024\n255\n" + doubled.tobytes())
+    assert conversions.mini_mias(original, tmp_path / "made") == 322
+    made, listed = sums(tmp_path / "made"), known("mini-mias-512")
+    assert set(made) == set(listed)
+    assert all(made[name] == listed[name] for name in ("labels.csv", *(f"images/{name}.png" for name in kept)))
+    (original / "mdb002.pgm").unlink()
+    with pytest.raises(InputError, match=r"lacks mdb002\.pgm"):
+        conversions.mini_mias(original, tmp_path / "again")
+    with pytest.raises(InputError, match=r"Info\.txt: no such file"):
+        conversions.mini_mias(tmp_path, tmp_path / "again")

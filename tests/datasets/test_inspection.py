@@ -54,7 +54,7 @@ def test_files_and_what_is_wrong_with_them(found):
     assert set(reasons) == {"cut.png", "film.czi", "broken.csv"}
     assert "cut short" in reasons["cut.png"]
     assert "bfconvert" in reasons["film.czi"]
-    assert "line 2: 1 cell" in reasons["broken.csv"]
+    assert reasons["broken.csv"].startswith("line 2: 1 cell")
     (table,) = [table for table in found.tables if table.missing]
     assert (table.file, [path.rsplit("/", 1)[-1] for path in table.missing]) == ("list.csv", ["gone.png"])
 

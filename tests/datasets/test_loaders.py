@@ -9,7 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
+import PIL.Image
 import pytest
 from bioconv.datasets import (
     bbbc038,
@@ -31,6 +34,7 @@ from bioconv.datasets import (
     uci_splice,
 )
 from bioconv.datasets.loading import load, table_of
+from bioconv.datasets.records import Images
 from bioconv.datasets.registry import module_of, sources
 
 from bioconv.errors import DownloadError, OptionError
@@ -109,6 +113,24 @@ def test_images(cache: Path) -> None:
     assert len({one.group for one in slices if one.split == "dev"}) == 10
     for one in (*eyes, *slices):
         assert one.image.stem == one.mask.stem
+
+
+@pytest.mark.parametrize("module", [bbbc038, chase_db1, ddsm, drive, isbi2012, lgg])
+def test_parts_that_are_not_there(module: ModuleType) -> None:
+    """Said at once: an empty set would be found out much later."""
+    with pytest.raises(OptionError, match=f"{module.SOURCE.name} has no 'val'; choose one of train, dev"):
+        module.load(part="val")
+
+
+def test_masks_of_two_classes_are_0_and_1_in_torch() -> None:
+    with pytest.raises(OptionError, match="no '3rd'; choose one of 1st, 2nd"):
+        chase_db1.load(annotator="3rd")
+    for module in (chase_db1, drive, isbi2012):
+        records = module.load(part="train")
+        first = next(iter(records))
+        mask = Images("one", lambda first=first: [first], records.classes).to_torch()[0][1]
+        assert (mask.numpy() == (np.asarray(PIL.Image.open(first.mask)) > 0)).all()
+        assert len(records.classes) == 2
 
 
 def test_mammograms() -> None:

@@ -32,7 +32,7 @@ def test_the_page_has_every_set() -> None:
 
 
 def test_the_python_of_the_page_runs(shared_data: Callable[[str], Path], tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/datasets.md").read_text(), re.DOTALL)
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/datasets.md").read_text(), re.DOTALL)[-1]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "BIOCONV_CACHE": str(tmp_path / "cache")}
     environment["BIOCONV_DATA_MIRROR"] = str(shared_data("drive").parent)
     code += "print(len(eyes), tuple(eyes[0][0].shape))"

@@ -118,10 +118,13 @@ class TestImages:
     def test_torch(self, records: list[ImageRecord]) -> None:
         from PIL import Image
 
-        found = Images("toys", lambda: records, ("0", "1")).to_torch()
-        pixels, mask = found[0]
+        stored = np.asarray(Image.open(records[0].mask))
+        pixels, mask = Images("toys", lambda: records[:1]).to_torch()[0]
         assert pixels[0].tolist() == np.asarray(Image.open(records[0].image)).tolist()
-        assert mask.tolist() == np.asarray(Image.open(records[0].mask)).tolist()
+        assert stored.max() > 1
+        assert mask.tolist() == stored.tolist()
+        found = Images("toys", lambda: records, ("0", "1")).to_torch()
+        assert found[0][1].tolist() == (stored > 0).tolist()
         colour, label = found[1]
         assert colour.permute(1, 2, 0).tolist() == np.asarray(Image.open(records[1].image)).tolist()
         assert label.item() == 1

@@ -47,7 +47,7 @@ class Segmenter:
     Raises
     ------
     OptionError
-        If models cannot be averaged, or an option does not go with them.
+        If models cannot be averaged, an option does not go with them, or tiles are too small for them.
     ModelError
         If a model cannot tell its uncertainty in the way that is asked for.
     """
@@ -62,6 +62,8 @@ class Segmenter:
         self.kind = self.model.kind
         self.passes = passes_of(choices.uncertainty, runners, seed=choices.seed)
         check_choices(choices, self.kind, self.model.ndim)
+        for runner in self.runners:
+            runner.check_tile(resources.tile)
         left_over(resources.max_memory, resident_bytes())
 
     @property

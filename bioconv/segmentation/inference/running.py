@@ -22,8 +22,8 @@ from bioconv.conv.device_memory import Courier, Sent, TileRoom
 from bioconv.conv.geometry import network_geometry
 from bioconv.conv.halving import tile_within
 from bioconv.conv.streaming import Steps, Streaming
-from bioconv.conv.tiling import run_tiled, tile_for_memory
-from bioconv.errors import ModelError
+from bioconv.conv.tiling import run_tiled, smallest_tile, tile_for_memory
+from bioconv.errors import ModelError, OptionError
 from bioconv.models.folding import for_inference
 from bioconv.segmentation.inference.stores import Window
 from bioconv.segmentation.model import SegmentationModel, network_input
@@ -90,6 +90,19 @@ class Runner:
         or turned and made bytes.
         """
         return 8 * (len(self.model.inputs) + len(self.model.labels) + 1) if self.overlapped else 0
+
+    def check_tile(self, side: int | None) -> None:
+        """Refuse a side of tiles, None: not given, of which nothing could be kept.
+
+        Raises
+        ------
+        OptionError
+        """
+        least = self.model.stride if self.geometry is None else min(smallest_tile(self.geometry))
+        if side is not None and side < least:
+            message = f"a tile of {side} pixels is too small for {self.model.name}, which needs those around a pixel "
+            message += f"to judge it; give {least} or more"
+            raise OptionError(message)
 
     def tile(self, shape: tuple[int, ...], *, max_bytes: int, side: int | None = None) -> tuple[int, ...]:
         """Return the tile for an image: sides of `side` pixels if it is given, else the largest that fits.

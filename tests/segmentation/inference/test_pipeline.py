@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
+from bioconv.conv.tiling import cut_axis
 from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.images.image import image_from_array
 from bioconv.segmentation.inference import pipeline, running
@@ -209,6 +210,25 @@ def test_an_empty_image_is_said_to_be_empty(run):
 def test_choices_that_make_no_sense(run, spots, choices, said):
     with pytest.raises(OptionError, match=said):
         run(spots(), **choices)
+
+
+def test_a_tile_of_which_nothing_is_kept_is_refused_at_once(run, spot_model, tmp_path):
+    """Whatever the size of the image: the next one may be larger. The least that will do cuts a long axis."""
+    runner = Runner.of(from_model_file(spot_model()))
+    stride, margin = runner.geometry.stride[0], runner.geometry.margin[0]
+
+    def cuts(tile):
+        try:
+            return bool(cut_axis(10_000, stride=stride, margin=margin, tile=tile))
+        except OptionError:
+            return False
+
+    least = next(tile for tile in range(1, 10_000) if cuts(tile))
+    with pytest.raises(OptionError, match=rf"a tile of 1 pixels is too small for .*; give {least} or more"):
+        run(np.zeros((1, 1), np.uint8), resources=Resources(tile=1, folder=tmp_path))
+    runner.check_tile(least)
+    with pytest.raises(OptionError):
+        runner.check_tile(least - 1)
 
 
 def test_a_network_that_cannot_be_tiled_exactly_is_blended(run, spots, monkeypatch, tmp_path):
