@@ -88,6 +88,11 @@ class ImageRecord:
 def table_separator(path: Path) -> str:
     """Return what separates the cells of a table, by its name.
 
+    Parameters
+    ----------
+    path
+        Of the table; it need not exist.
+
     Raises
     ------
     OptionError

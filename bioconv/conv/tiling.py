@@ -286,7 +286,14 @@ def in_steps(function: Function) -> Steps[Floats, Any, Any, NDArray[Any]]:
 
 
 def checked(result: NDArray[Any], sizes: tuple[int, ...]) -> NDArray[Any]:
-    """Return what a network made of a window of these sizes.
+    """Return what a network made of a window.
+
+    Parameters
+    ----------
+    result
+        (K, *window) if all is well.
+    sizes
+        Of the window.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def test_motif_too_long_for_the_kernels_runs_on_the_cpu_and_says_so(monkeypatch,
     for _ in range(2):
         scanner = matrix_scanner([long], [0], device="cuda")
         assert type(scanner) is pwm.MatrixScanner
-    assert caplog.text.count("a motif has 129 columns") == 1
+    assert len({id(one) for one in caplog.records if "a motif has 129 columns" in one.getMessage()}) == 1
     assert type(matrix_scanner([long[1:]], [0], device="cpu")) is pwm.MatrixScanner
 
 

@@ -144,7 +144,15 @@ def test_errors_come_out_as_what_they_are(overlapped, step, number):
     assert len(computed) <= number + 2  # nothing goes on long after it
 
 
-def test_interrupt_ends_at_once_and_what_was_computed_is_written():
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_ends_at_once_and_what_was_computed_is_written(interruptible):
     kept = []
 
     def load(piece):

@@ -64,12 +64,14 @@ def logits_of(network: Recurrent, sequences: Sequence[Codes]) -> list[NDArray[np
 
 
 def window_logits(network: Recurrent, windows: Codes, *, rows: PieceSize | None = None) -> NDArray[np.float32]:
-    """Return the logits (n, outputs) a `network` gives to `windows` of one length, (n, letters) uint8.
-
-    Windows may share memory.
+    """Return the logits (n, outputs) that a network gives to windows of one length.
 
     Parameters
     ----------
+    network
+        On any device.
+    windows
+        (n, letters) uint8; they may share memory.
     rows
         Windows side by side: what was found to fit in the call before; None: not known.
 

@@ -96,7 +96,7 @@ def test_memory_of_tiles_on_the_way_is_counted(spot_model, spots):
     tiles = {}
     for overlapped in (False, True):
         runner = Runner.of(from_model_file(spot_model()), overlapped=overlapped)
-        segmenter = Segmenter([runner], Choices(), Resources(max_memory=10**9))
+        segmenter = Segmenter([runner], Choices(), Resources(max_memory=10**12))
         source = image_from_array(spots(), axes="YX")
         view, plan, (scale,), _ = segmenter.plan(source)
         plan = type(plan)(plan.budget, plan.frame_on_disk, plan.results_on_disk, 200_000)
