@@ -15,10 +15,10 @@ the data by name and trains. `--resume` goes on with an interrupted run, `--dry-
 the model in between where there are two trainings."""
 _DIFFERENCES = """\
 On one thread (`--threads 1`) 14 of the 16 come out as they are shipped, weight for weight; in all they took three hours
-of one processor ([table](../benchmarks/models_retrain.md)). The other two are as good, not the same: the shipped `nuclei`
-was validated on other images of the training part, and for `vessels` what lies outside the field of view was not known in
-the first step, where it is background here. Figures in the cards on sets not trained on (`test_auroc` of the models of
-peaks) were measured apart; a training gives those of its own held-out part."""
+of one processor ([table](../benchmarks/models_retrain.md)). The other two are as good, not the same: the shipped
+`nuclei` was validated on other images of the training part, and for `vessels` what lies outside the field of view was
+not known in the first step, where it is background here. Figures in the cards on sets not trained on (`test_auroc` of
+the models of peaks) were measured apart; a training gives those of its own held-out part."""
 _UNITS = ("bytes", "kB", "MB", "GB")
 
 
