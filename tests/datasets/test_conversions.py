@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def test_pack_is_the_same_each_time(tmp_path: Path) -> None:
     conversions.pack(tmp_path / "a", tmp_path / "a.gz")
     assert (tmp_path / "a.gz").read_bytes() == first
     assert gzip.decompress(first) == b"text" * 100
+
+
+@pytest.mark.skipif("ng" in zlib.ZLIB_RUNTIME_VERSION, reason="zlib-ng compresses to other bytes")
+@pytest.mark.parametrize("path", ["motifs/H13CORE_meme_format.meme.gz", "genomes/refget_I.fa.gz"])
+def test_pack_makes_the_listed_files(path: str, shared_data: Callable[[str], Path], tmp_path: Path) -> None:
+    listed = shared_data(path)
+    (tmp_path / "unpacked").write_bytes(gzip.decompress(listed.read_bytes()))
+    conversions.pack(tmp_path / "unpacked", tmp_path / "packed.gz")
+    assert (tmp_path / "packed.gz").read_bytes() == listed.read_bytes()
 
 
 def test_pictures_keep_their_pixels(tmp_path: Path) -> None:
