@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,14 @@ ROOT = Path(__file__).parent.parent
 # Triton decides when it is first imported: where there is no GPU, its kernels run in its interpreter, on NumPy.
 if not Path("/dev/nvidiactl").exists():
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def log_as_imported() -> None:
+    """Undo what an earlier test's command did to the log: it would be caught twice, or not at all."""
+    logger = logging.getLogger("bioconv")
+    logger.handlers[:], logger.propagate = [logging.NullHandler()], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
