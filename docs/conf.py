@@ -60,6 +60,9 @@ nitpick_ignore = [
     ("py:class", f"bioconv.{name}")
     for name in (
         "conv.detector_network.Detectors",
+        "conv.device_memory.PieceSize",
+        "conv.device_memory.TileRoom",
+        *(f"conv.streaming.{name}" for name in ("Given", "Loaded", "Made", "Result")),
         "datasets.inspection_images.SeenImages",
         "datasets.inspection_sequences.SeenSequences",
         "datasets.records.Record",

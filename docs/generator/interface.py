@@ -46,6 +46,7 @@ MODULES = {
             "bioconv.conv.geometry",
             "bioconv.conv.tiling",
             "bioconv.conv.blending",
+            "bioconv.conv.streaming:Streaming,Steps",
         ),
     ),
     "sequences": (
