@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bioconv.conv.arithmetic import Geometry
-from bioconv.conv.device_memory import PieceSize, release
+from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.device_memory import TileRoom
 from bioconv.conv.geometry import network_geometry
-from bioconv.conv.tiling import run_tiled, smallest_tile
+from bioconv.conv.streaming import Streaming
+from bioconv.conv.tiling import run_tiled
 from bioconv.errors import ModelError, OptionError
 from bioconv.segmentation.model import whole_maps
 from bioconv.segmentation.objective import Objective
@@ -31,35 +32,28 @@ def held_out_maps(network: nn.Module, objective: Objective, image: Floats) -> Fl
     OptionError
         If the smallest tile does not fit, or the network cannot be tiled exactly.
     """
-    stride, device = int(getattr(network, "stride", 1)), next(network.parameters()).device
-    side: PieceSize | None = None
+    stride, room = int(getattr(network, "stride", 1)), TileRoom(str(next(network.parameters()).device))
 
     def maps(pixels: Floats) -> Floats:
         return whole_maps(network, objective, pixels, stride)
 
-    def tiled(longest: int) -> Floats:
-        found = np.empty((objective.outputs, *image.shape[1:]), np.float32)
+    whole = room.attempt(lambda: maps(image))
+    if whole is not None:
+        return whole
+    found = np.empty((objective.outputs, *image.shape[1:]), np.float32)
 
-        def write(window: tuple[slice, ...], values: NDArray[Any]) -> None:
-            found[:, *window] = values
+    def write(window: tuple[slice, ...], values: NDArray[Any]) -> None:
+        found[:, *window] = values
 
-        least = zip(smallest_tile(geometry), geometry.stride, strict=True)
-        tile = tuple(max(smallest, longest // step * step) for smallest, step in least)
-        run_tiled(maps, lambda window: image[:, *window], write, shape=image.shape[1:], geometry=geometry, tile=tile)
-        return found
-
-    while True:
-        try:
-            return maps(image) if side is None else tiled(side.size)
-        except torch.OutOfMemoryError as error:
-            if side is None:
-                geometry = _geometry(network, image, device)
-                side = PieceSize(max(image.shape[1:]), max(smallest_tile(geometry)))
-            side.halve(str(device), error)
-        release()
+    geometry, shape = _geometry(network, image, room.device), image.shape[1:]
+    room.lower(math.prod(shape) - 1)
+    tile = tuple(round_up(size, step) for size, step in zip(shape, geometry.stride, strict=True))
+    how = Streaming(room=room)
+    run_tiled(maps, lambda window: image[:, *window], write, shape=shape, geometry=geometry, tile=tile, how=how)
+    return found
 
 
-def _geometry(network: nn.Module, image: Floats, device: torch.device) -> Geometry:
+def _geometry(network: nn.Module, image: Floats, device: str) -> Geometry:
     """Return what a network needs for exact tiling; it is asked for where an image did not fit."""
     try:
         return network_geometry(network, ndim=image.ndim - 1, channels=len(image))

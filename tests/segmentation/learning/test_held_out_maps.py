@@ -46,13 +46,14 @@ def test_tiles_are_the_whole_image(pixels, monkeypatch, caplog):
     found = held_out_maps(small, OBJECTIVE, image)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
     assert wanted.std() > 1e-3
-    assert ("going on in smaller pieces" in caplog.text) == (pixels < 200 * 292)
+    assert ("going on with smaller tiles" in caplog.text) == (pixels < 200 * 292)
     assert min(a * b for a, b in small.asked) <= pixels
 
 
 def test_the_smallest_tile_does_not_fit():
     image = np.zeros((1, 200, 200), np.float32)
-    with pytest.raises(OptionError, match=r"out of memory even with pieces of .* --device cpu"):
+    said = r"out of memory with .* pixels, the smallest tile of this network.* --device cpu"
+    with pytest.raises(OptionError, match=said):
         held_out_maps(Small(unet(), 10), OBJECTIVE, image)
 
 
