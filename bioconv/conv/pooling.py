@@ -37,11 +37,11 @@ def pool_detectors(
     Parameters
     ----------
     codes
-        (N, L) uint8.
+        (N, L) uint8; or (N, G, L): G groups of detectors, each with sequences of its own.
     filters
-        (D, 4, m) float32.
+        (D, 4, m) float32; of groups (G, D, 4, m).
     thresholds
-        (D,) float32, added before the rectifier.
+        (D,) float32, added before the rectifier; of groups (G, D).
     reverse_complement
         Whether the other strand is read as well.
     average
@@ -50,8 +50,8 @@ def pool_detectors(
     Returns
     -------
     Tensor
-        (S, N, P) float32, differentiable in filters and thresholds; strands first, P = D, or 2 D with maximum
-        and mean interleaved. Of equal maxima the first position gets the gradient.
+        (S, N, P) float32, of groups (S, N, G, P), differentiable in filters and thresholds; strands first, P = D, or
+        2 D with maximum and mean interleaved. Of equal maxima the first position gets the gradient.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def pool_detectors(
     """
     codes = codes.to(torch.uint8)
     if codes.device.type == "cpu" and _kernel() is not None:
-        top, total = _Native.apply(codes, filters, thresholds, reverse_complement, average)  # type: ignore[no-untyped-call]
+        top, total = _native_pools(codes, filters, thresholds, reverse_complement, average)
     elif codes.is_cuda:
         from bioconv.conv.pooling_device import device_pools
 
@@ -71,27 +71,51 @@ def pool_detectors(
     highest: Tensor = top.relu()
     if not average:
         return highest
-    mean = total / (codes.shape[1] + filters.shape[2] - 1)
-    return torch.stack([highest, mean], dim=3).flatten(2)  # max0, mean0, max1, ...
+    mean = total / (codes.shape[-1] + filters.shape[-1] - 1)
+    return torch.stack([highest, mean], dim=-1).flatten(-2)  # max0, mean0, max1, ...
 
 
 def one_hot(codes: Tensor) -> Tensor:
-    """Return (N, 4, L) float32 letters of (N, L) codes; an unknown letter is 0.25 each."""
+    """Return (..., 4, L) float32 letters of (..., L) codes; an unknown letter is 0.25 each."""
     table = torch.cat([torch.eye(4), torch.full((252, 4), 0.25)]).to(codes.device)
     letters: Tensor = table[codes.long()]
-    return letters.transpose(1, 2)
+    return letters.transpose(-2, -1)
 
 
 def torch_pools(codes: Tensor, filters: Tensor, thresholds: Tensor, both: bool) -> tuple[Tensor, Tensor]:
-    """Return (S, N, D) maxima before the rectifier, and sums after it, by one-hot letters and a convolution."""
-    letters = one_hot(codes)
+    """Return maxima before the rectifier, and sums after it, by one-hot letters and a (grouped) convolution.
+
+    Parameters
+    ----------
+    codes, filters, thresholds, both
+        As `pool_detectors` takes them.
+
+    Returns
+    -------
+    tuple of Tensor
+        (S, N, D) each, of groups (S, N, G, D).
+    """
+    letters, (length, found) = one_hot(codes), (filters.shape[-1], thresholds.shape)
     tops, totals = [], []
-    for strand in [letters, letters.flip(1, 2)] if both else [letters]:
-        padded = functional.pad(strand, (filters.shape[2] - 1,) * 2, value=0.25)
-        values = functional.conv1d(padded, filters, thresholds)
-        tops.append(values.max(2).values)
-        totals.append(values.relu().sum(2))
+    for strand in [letters, letters.flip(-2, -1)] if both else [letters]:
+        padded = functional.pad(strand.flatten(1, -2), (length - 1,) * 2, value=0.25)
+        values = functional.conv1d(
+            padded, filters.flatten(0, -3), thresholds.flatten(), groups=padded.shape[1] // 4
+        ).unflatten(1, found)
+        tops.append(values.max(-1).values)
+        totals.append(values.relu().sum(-1))
     return torch.stack(tops), torch.stack(totals)
+
+
+def _native_pools(
+    codes: Tensor, filters: Tensor, thresholds: Tensor, both: bool, average: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what `torch_pools` does, by the compiled kernels; sums are empty without `average`."""
+    if codes.ndim == 2:
+        return _Native.apply(codes, filters, thresholds, both, average)  # type: ignore[no-any-return, no-untyped-call]
+    groups = [_native_pools(*own, both, average) for own in zip(codes.unbind(1), filters, thresholds, strict=True)]
+    tops, totals = zip(*groups, strict=True)
+    return torch.stack(tops, 2), torch.stack(totals, 2) if average else totals[0]
 
 
 class _Block(ctypes.Structure):

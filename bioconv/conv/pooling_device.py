@@ -13,7 +13,7 @@ from torch.nn import functional
 from bioconv.conv.functional import Choice, Contest, choose
 
 Pools = tuple[Tensor, Tensor]
-"""(S, N, D) largest values before the rectifier, and sums of the rectified ones."""
+"""(S, N, D), of groups (S, N, G, D): largest values before the rectifier, and sums of the rectified ones."""
 TorchPools = Callable[[Tensor, Tensor, Tensor, bool], Pools]
 TOLERANCE = 5e-3
 """By how much backends may differ, relatively, over all numbers: torch's convolutions may take 11-bit numbers."""
@@ -57,9 +57,9 @@ def choose_pooling(
 
     Parameters
     ----------
-    codes : (N, L) uint8
+    codes : (N, L) or (N, G, L) uint8
         On the device.
-    filters : (D, 4, m) float32
+    filters : (D, 4, m) or (G, D, 4, m) float32
     both, average : bool
         As `reverse_complement` and `average` of `pooling.pool_detectors`.
     by_torch : function
@@ -67,14 +67,14 @@ def choose_pooling(
     anew : bool
         Measure again what was measured before.
     """
-    device, (count, _, length) = str(codes.device), filters.shape
+    device, length = str(codes.device), filters.shape[-1]
     if features_of(length) > _MOST_FEATURES:
         return Choice("pooling", device, "torch", f"detectors of {length} letters are too long for the kernel")
 
     def run(pools: Callable[[Tensor, Tensor], Pools]) -> Tensor:
         with torch.inference_mode(mode=False), torch.enable_grad():
             own = filters.detach().clone().requires_grad_()
-            thresholds = own.new_zeros(count).requires_grad_()
+            thresholds = own.new_zeros(own.shape[:-2]).requires_grad_()
             top, total = pools(own, thresholds)
             reached = top.relu().sum() + (total.sum() if average else 0)
             grads = torch.autograd.grad(reached, (own, thresholds))
@@ -93,10 +93,11 @@ def choose_pooling(
 
 def _shape(codes: Tensor, filters: Tensor, *, both: bool, average: bool) -> str:
     """Return what the speed depends on; numbers of sequences to the next power of two."""
-    rows, letters = codes.shape
-    rows = 1 << max(0, rows - 1).bit_length()
+    rows = 1 << max(0, len(codes) - 1).bit_length()
     strands = "2 strands" if both else "1 strand"
-    return f"{rows}x{letters} by {len(filters)}x{filters.shape[2]} {strands} {'mean' if average else 'max'}"
+    of = "".join(f"{groups} groups of " for groups in filters.shape[:-3])
+    detectors = f"{of}{filters.shape[-3]}x{filters.shape[-1]}"
+    return f"{rows}x{codes.shape[-1]} by {detectors} {strands} {'mean' if average else 'max'}"
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
@@ -117,8 +118,8 @@ def triton_pools(
     launch: PoolLaunch | None = None,
 ) -> Pools:
     """Return what `pooling` asks for, differentiable in filters and thresholds; sums are empty without `average`."""
-    found: Pools = _Triton.apply(codes, filters, thresholds, both, average, launch or PoolLaunch())  # type: ignore[no-untyped-call]
-    return found
+    top, total = _Triton.apply(codes, filters, thresholds, both, average, launch or PoolLaunch())  # type: ignore[no-untyped-call]
+    return top.unflatten(2, thresholds.shape), total.unflatten(2, thresholds.shape) if average else total
 
 
 class _Triton(torch.autograd.Function):
@@ -141,7 +142,7 @@ class _Triton(torch.autograd.Function):
 
 
 class _Work:
-    """One batch, and the weights (features, detectors) as the kernels want them."""
+    """One batch, and the weights (features, detectors of all groups) as the kernels want them."""
 
     def __init__(
         self, codes: Tensor, filters: Tensor, thresholds: Tensor, strands: int, average: bool, launch: PoolLaunch
@@ -149,20 +150,22 @@ class _Work:
         from bioconv.conv import triton_pooling
 
         self._kernels: Any = triton_pooling  # triton's decorator has no types
-        self.codes, self.launch, self.average = codes.contiguous(), launch, average
-        self.count, _, self.length = filters.shape
+        self._filters, (self.rows, *_) = filters.shape, codes.shape
+        self.codes, self.launch, self.average = codes.movedim(0, -2).contiguous(), launch, average
+        self.each, _, self.length = filters.shape[-3:]
         self.strands, self.features = strands, features_of(self.length)
-        weights = filters.detach().float().permute(2, 1, 0).reshape(4 * self.length, self.count)
-        surplus = self.features - 4 * self.length
+        weights = filters.detach().float().flatten(0, -3).permute(2, 1, 0).flatten(0, 1)
+        self.count, surplus = weights.shape[1], self.features - 4 * self.length
         self.weights = functional.pad(weights, (0, 0, 0, surplus)).contiguous()
-        self.thresholds = thresholds.detach().float().contiguous()
+        self.thresholds = thresholds.detach().float().flatten().contiguous()
 
     @property
     def _tiles(self) -> int:
-        return -(-self.count // self.launch.channels)
+        return self.count // max(1, self.each) * -(-self.each // self.launch.channels)
 
     def _told(self) -> tuple[Any, ...]:
-        return self.codes, *self.codes.shape, self.length, self.weights, self.thresholds, self.count
+        letters = self.codes.shape[-1]
+        return self.codes, self.rows, letters, self.length, self.weights, self.thresholds, self.count, self.each
 
     def _shape(self) -> dict[str, Any]:
         launch = self.launch
@@ -172,18 +175,18 @@ class _Work:
 
     def pool(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return (S, N, D) maxima and sums, and where the maxima are."""
-        room = (self.strands, len(self.codes), self.count)
+        room = (self.strands, self.rows, self.count)
         top = self.weights.new_empty(room)
         total = self.weights.new_empty(room if self.average else (0,))
         at = torch.empty(room, dtype=torch.int32, device=top.device)
         if top.numel():
-            grid = (self.strands * len(self.codes), self._tiles)
+            grid = (self.strands * self.rows, self._tiles)
             self._kernels.pool[grid](*self._told(), top, at, total, **self._shape())
         return top, total, at
 
     def gradients(self, at: Tensor, top_grad: Tensor, total_grad: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients of filters and thresholds."""
-        parts = max(1, min(self.strands * len(self.codes), _PROGRAMS // self._tiles))
+        parts = max(1, min(self.strands * self.rows, _PROGRAMS // self._tiles))
         weights = self.weights.new_zeros((parts, self.features, self.count))
         thresholds = self.weights.new_zeros((parts, self.count))
         if at.numel():
@@ -192,4 +195,5 @@ class _Work:
                 *self._told(), parts, at, *grads, weights, thresholds, **self._shape()
             )
         letters = weights.sum(0)[: 4 * self.length].reshape(self.length, 4, self.count)
-        return letters.permute(2, 1, 0).contiguous(), thresholds.sum(0)
+        found = letters.permute(2, 1, 0).reshape(self._filters)
+        return found, thresholds.sum(0).reshape(self._filters[:-2])

@@ -35,27 +35,36 @@ def _product(features, values, total):
 
 
 @triton.jit
-def _weights(weights, channel, detectors, FEATURES: tl.constexpr):
-    """Return a tile of the weights (FEATURES, detectors); 0 where there is no detector."""
+def _weights(weights, channel, end, detectors, FEATURES: tl.constexpr):
+    """Return a tile of the weights (FEATURES, detectors); 0 for those from `end` on."""
     where = tl.arange(0, FEATURES)[:, None] * detectors + channel[None, :]
-    return tl.load(weights + where, mask=(channel < detectors)[None, :], other=0.0)
+    return tl.load(weights + where, mask=(channel < end)[None, :], other=0.0)
 
 
-@triton.jit(do_not_specialize=["sequences", "letters", "length", "detectors"])
+@triton.jit
+def _channels(tile, each, CHANNELS: tl.constexpr):
+    """Group and detectors of a tile, and where the group ends; every group of `each` detectors begins a tile."""
+    tiles = tl.cdiv(each, CHANNELS)
+    group = tile // tiles
+    return group, group * each + tile % tiles * CHANNELS + tl.arange(0, CHANNELS), (group + 1) * each
+
+
+@triton.jit(do_not_specialize=["sequences", "letters", "length", "detectors", "each"])
 def pool(
-    codes, sequences, letters, length, weights, thresholds, detectors, top, at, total,
+    codes, sequences, letters, length, weights, thresholds, detectors, each, top, at, total,
     ROWS: tl.constexpr, FEATURES: tl.constexpr, CHANNELS: tl.constexpr, STRANDS: tl.constexpr, AVERAGE: tl.constexpr,
 ):  # fmt: skip
     """Largest value (before the rectifier), its first position, and the sum of rectified values.
 
-    codes (sequences, letters); weights (FEATURES, detectors), rows 4 j + b; top, at, total (STRANDS, sequences,
-    detectors). One program: one sequence on one strand, CHANNELS detectors.
+    codes (groups, sequences, letters); weights (FEATURES, detectors), rows 4 j + b, `each` detectors a group; top, at,
+    total (STRANDS, sequences, detectors). One program: one sequence on one strand, CHANNELS detectors of a group.
     """
     sequence = (tl.program_id(0) // STRANDS).to(tl.int64)
     strand = tl.program_id(0) % STRANDS
-    channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    inside = channel < detectors
-    tile = _weights(weights, channel, detectors, FEATURES)
+    group, channel, end = _channels(tl.program_id(1), each, CHANNELS)
+    inside = channel < end
+    codes += group.to(tl.int64) * sequences * letters
+    tile = _weights(weights, channel, end, detectors, FEATURES)
     threshold = tl.load(thresholds + channel, mask=inside, other=0.0)
     positions = letters + length - 1
     best = tl.full((CHANNELS,), float("-inf"), tl.float32)
@@ -79,9 +88,9 @@ def pool(
         tl.store(total + out, sums, mask=inside)
 
 
-@triton.jit(do_not_specialize=["sequences", "letters", "length", "detectors", "parts"])
+@triton.jit(do_not_specialize=["sequences", "letters", "length", "detectors", "each", "parts"])
 def pool_gradients(
-    codes, sequences, letters, length, weights, thresholds, detectors, parts, at, top_grad, total_grad,
+    codes, sequences, letters, length, weights, thresholds, detectors, each, parts, at, top_grad, total_grad,
     weights_grad, thresholds_grad,
     ROWS: tl.constexpr, FEATURES: tl.constexpr, CHANNELS: tl.constexpr, STRANDS: tl.constexpr, AVERAGE: tl.constexpr,
 ):  # fmt: skip
@@ -90,8 +99,9 @@ def pool_gradients(
     A program takes every `parts`-th sequence and strand, always in the same order: what it finds is reproducible.
     """
     part = tl.program_id(0)
-    channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    inside = channel < detectors
+    group, channel, end = _channels(tl.program_id(1), each, CHANNELS)
+    inside = channel < end
+    codes += group.to(tl.int64) * sequences * letters
     positions = letters + length - 1
     threshold = tl.load(thresholds + channel, mask=inside, other=0.0)
     found = tl.zeros((FEATURES, CHANNELS), tl.float32)
@@ -108,7 +118,7 @@ def pool_gradients(
             features = _features(codes + sequence * letters, place, strand, letters, length, FEATURES)
             grad = tl.where(place[:, None] == first[None, :], to_top[None, :], 0.0)
             if AVERAGE:
-                tile = _weights(weights, channel, detectors, FEATURES)
+                tile = _weights(weights, channel, end, detectors, FEATURES)
                 value = _product(features, tile, tl.zeros((ROWS, CHANNELS), tl.float32)) + threshold[None, :]
                 to_total = tl.load(total_grad + own, mask=inside, other=0.0)
                 counts = (place < positions)[:, None] & (value > 0)

@@ -89,6 +89,35 @@ def test_a_lane_s_result_does_not_depend_on_its_neighbours():
     torch.testing.assert_close(part, whole[:, :, 10:14])
 
 
+def grouped_case(seed, groups, count, length, letters):
+    """Groups of random sequences and detectors, and what each group gives by itself, with gradients of a sum."""
+    cases = [random_case(np.random.default_rng([seed, group]), count, length, letters) for group in range(groups)]
+    codes, filters, thresholds = (torch.stack(parts, dim) for parts, dim in zip(zip(*cases), (1, 0, 0)))
+    return codes, filters, thresholds
+
+
+def by_group(codes, filters, thresholds, both, average):
+    """The definition, group after group."""
+    each = zip(codes.unbind(1), filters, thresholds, strict=True)
+    return torch.stack([definition(*own, both, average) for own in each], 2)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (4, 1, 6, 2), (1, 4, 2, 5)])
+def test_groups_are_each_by_itself(level, groups, count, length, letters, both, average):
+    codes, filters, thresholds = grouped_case(0, groups, count, length, letters)
+    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
+    expected = by_group(codes, *parameters, both, average)
+    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
+    found = pool_detectors(codes, *single, reverse_complement=both, average=average)
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
+    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
+    wanted = torch.autograd.grad(expected, parameters, direction)
+    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
+        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+
+
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_the_reverse_complement_swaps_the_strands(count, length, letters, seed):
     codes, filters, thresholds = random_case(np.random.default_rng(seed), count, length, letters)

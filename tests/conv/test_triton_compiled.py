@@ -50,7 +50,8 @@ def windows(hidden, average, padded):
     return triton_windows.score_windows, WINDOWS, HEAD | sizes, (4, 2)
 
 DETECTORS = dict(
-    codes="*u8", sequences="i32", letters="i32", length="i32", weights="*fp32", thresholds="*fp32", detectors="i32"
+    codes="*u8", sequences="i32", letters="i32", length="i32", weights="*fp32", thresholds="*fp32", detectors="i32",
+    each="i32",
 )
 POOLED = dict(top="*fp32", at="*i32", total="*fp32")
 GRADS = dict(

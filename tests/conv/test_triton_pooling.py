@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bioconv.conv import pooling, pooling_device
 from bioconv.conv.functional import Choice
 from bioconv.conv.pooling_device import PoolLaunch, choose_pooling, triton_pools
-from tests.conv.test_pooling import definition, random_case
+from tests.conv.test_pooling import by_group, definition, grouped_case, random_case
 
 pytest.importorskip("triton")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -24,8 +24,8 @@ def by_triton(codes, filters, thresholds, both, average, launch=SMALL):
     top, total = triton_pools(*own, both, average, launch)
     if not average:
         return top.relu().cpu()
-    mean = total / (codes.shape[1] + filters.shape[2] - 1)
-    return torch.stack([top.relu(), mean], dim=3).flatten(2).cpu()
+    mean = total / (codes.shape[-1] + filters.shape[-1] - 1)
+    return torch.stack([top.relu(), mean], dim=-1).flatten(-2).cpu()
 
 
 @pytest.mark.parametrize("average", [False, True])
@@ -35,6 +35,22 @@ def test_values_and_gradients_are_the_definition_s(count, length, letters, both,
     codes, filters, thresholds = random_case(np.random.default_rng(count), count, length, letters)
     parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
     expected = definition(codes, *parameters, both, average)
+    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
+    found = by_triton(codes, *single, both, average)
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
+    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
+    wanted = torch.autograd.grad(expected, parameters, direction)
+    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
+        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (2, 16, 24, 30)])
+def test_groups_are_each_by_itself(groups, count, length, letters, both, average):
+    codes, filters, thresholds = grouped_case(1, groups, count, length, letters)
+    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
+    expected = by_group(codes, *parameters, both, average)
     single = [parameter.detach().float().requires_grad_() for parameter in parameters]
     found = by_triton(codes, *single, both, average)
     torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
@@ -100,7 +116,9 @@ def test_a_contest_is_about_values_and_gradients(monkeypatch):
     monkeypatch.setattr(pooling_device, "choose", choose)
     with torch.inference_mode():  # a validation may be the first
         choose_pooling(codes.to(DEVICE), filters.float().to(DEVICE), True, True, pooling.torch_pools)
-    assert seen == [("8x20 by 5x6 2 strands mean", True)]
+        grouped = grouped_case(4, 2, 5, 6, 20)
+        choose_pooling(grouped[0].to(DEVICE), grouped[1].float().to(DEVICE), True, True, pooling.torch_pools)
+    assert seen == [("8x20 by 5x6 2 strands mean", True), ("8x20 by 2 groups of 5x6 2 strands mean", True)]
     long = torch.zeros(1, 4, 65)
     assert "too long" in choose_pooling(codes, long, True, True, pooling.torch_pools).reason
 
