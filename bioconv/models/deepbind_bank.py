@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,14 +15,16 @@ from bioconv.models.deepbind import DeepBind, DeepBindConfig
 class DeepBindBank(nn.Module):
     """B networks whose detectors are slid together; every parameter has the member as its first axis.
 
-    No member sees another: with the same draws, each learns what it would learn alone.
+    No member sees another: with the same draws, each learns what it would learn alone. Members may be of several
+    groups, equally many of each, one group after the other, that are each given sequences of their own.
 
     Parameters
     ----------
     config
         Shape of every member; its `dropout` is not used.
     dropout
-        (B,) share of pooled features dropped in training, a member each.
+        (B,) share of pooled features dropped in training, a member each; what is drawn for it is the same in every
+        group.
     """
 
     def __init__(self, config: DeepBindConfig, dropout: Sequence[float]) -> None:
@@ -29,6 +32,7 @@ class DeepBindBank(nn.Module):
         members, features = len(dropout), config.detectors * (2 if config.average_pooling else 1)
         self.config = config
         self.dropout: Tensor
+        self._drops = any(dropout)  # asking the device would wait for it
         self.register_buffer("dropout", torch.tensor(dropout, dtype=torch.float32), persistent=False)
         self.filters = nn.Parameter(torch.zeros(members, config.detectors, 4, config.length))
         self.thresholds = nn.Parameter(torch.zeros(members, config.detectors))
@@ -47,19 +51,20 @@ class DeepBindBank(nn.Module):
         return bank
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return (N, B) scores of (N, L) uint8 codes, as `DeepBind.forward` does for every member."""
-        config, members = self.config, len(self.filters)
+        """Return (N, B) scores of (N, L) uint8 codes, as `DeepBind.forward` does; of G groups' codes, (N, G, L)."""
+        config, members, groups = self.config, len(self.filters), codes.shape[1:-1]
         pooled = pool_detectors(
             codes,
-            self.filters.flatten(0, 1),
-            self.thresholds.flatten(),
+            self.filters.reshape(*groups, -1, 4, config.length),
+            self.thresholds.reshape(*groups, -1),
             reverse_complement=config.reverse_complement,
             average=config.average_pooling,
         )
         pooled = pooled.reshape(*pooled.shape[:2], members, -1)  # (S, N, B, P)
-        if self.training and bool(self.dropout.any()):
-            keep = 1 - self.dropout[:, None]
-            pooled = pooled * ((torch.rand(pooled.shape[1:], device=pooled.device) < keep) / keep)
+        if self.training and self._drops:
+            each, keep = members // math.prod(groups), 1 - self.dropout[:, None]
+            draws = torch.rand((len(codes), each, pooled.shape[-1]), device=pooled.device)
+            pooled = pooled * ((draws.repeat(1, members // each, 1) < keep) / keep)
         if self.weights2 is None or self.bias2 is None:
             scores = (pooled * self.weights1[..., 0]).sum(3) + self.biases1[:, 0]
         else:

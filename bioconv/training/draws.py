@@ -8,22 +8,26 @@ from numpy.typing import NDArray
 Keys = NDArray[np.uint64]
 
 
-def sample_keys(seed: int, epoch: int, indices: NDArray[np.int64]) -> Keys:
+def sample_keys(seed: int | NDArray[np.int64], epoch: int, indices: NDArray[np.int64]) -> Keys:
     """Return an independent 64-bit key per sample, to seed whatever is drawn for it.
 
     Three rounds of the SplitMix64 finaliser (Steele, Lea & Flood, OOPSLA 2014, doi 10.1145/2660193.2660195).
 
     Parameters
     ----------
+    seed
+        One, or (G, 1) of groups.
+    epoch
+        Counted from 0.
     indices
         (N,) int64.
 
     Returns
     -------
     numpy.ndarray
-        (N,) uint64.
+        (N,) uint64; of groups (G, N).
     """
-    key = _mix(np.asarray(seed, np.uint64))
+    key = _mix(np.asarray(seed).astype(np.uint64))
     key = _mix(key ^ np.asarray(epoch, np.uint64))
     return _mix(key ^ np.asarray(indices).astype(np.uint64))
 

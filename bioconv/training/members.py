@@ -9,6 +9,20 @@ import torch
 from torch import Tensor
 
 
+class _Columns:
+    """Numbers of the members, kept on the device of the parameters: a copy at every step would wait for it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[tuple[float, ...], torch.device], Tensor] = {}
+
+    def like(self, values: Sequence[float], parameter: Tensor) -> Tensor:
+        """Return (B, 1, ...) float32 of as many axes as a parameter."""
+        key = tuple(values), parameter.device
+        if key not in self._kept:
+            self._kept[key] = torch.tensor(key[0], dtype=torch.float32, device=key[1])
+        return self._kept[key].reshape(-1, *[1] * (parameter.ndim - 1))
+
+
 class MemberSGD(torch.optim.Optimizer):
     """Nesterov momentum whose rates are vectors over the first axis of every parameter.
 
@@ -36,8 +50,7 @@ class MemberSGD(torch.optim.Optimizer):
     ) -> None:
         # "lr" is what schedules set; here it is a factor on every member's rate.
         super().__init__(list(groups), {"lr": 1.0, "l1": None})
-        self._rates = torch.tensor(rates, dtype=torch.float32)
-        self._momenta = torch.tensor(momenta, dtype=torch.float32)
+        self._rates, self._momenta, self._columns = rates, momenta, _Columns()
         self._l1_from = l1_from
 
     @torch.no_grad()
@@ -49,20 +62,17 @@ class MemberSGD(torch.optim.Optimizer):
                     self._move(parameter, group)
 
     def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        def column(values: Tensor | Sequence[float]) -> Tensor:
-            return torch.as_tensor(values, device=parameter.device).reshape(-1, *[1] * (parameter.ndim - 1))
-
-        state = self.state[parameter]
+        state, column = self.state[parameter], self._columns.like
         if not state:
             state["step"] = torch.zeros((), dtype=torch.int64)
             state["momentum"] = torch.zeros_like(parameter)
         assert parameter.grad is not None
         grad = parameter.grad
         if group["l1"] is not None and int(state["step"]) >= self._l1_from:
-            grad = grad + column(group["l1"]) * parameter.sign()
-        momenta = column(self._momenta)
+            grad = grad + column(group["l1"], parameter) * parameter.sign()
+        momenta = column(self._momenta, parameter)
         state["momentum"].mul_(momenta).add_(grad)
-        moved = parameter - group["lr"] * column(self._rates) * (grad + momenta * state["momentum"])
+        moved = parameter - group["lr"] * column(self._rates, parameter) * (grad + momenta * state["momentum"])
         parameter.copy_(moved.where(moved.isfinite(), parameter))
         state["step"] += 1
 
@@ -92,7 +102,7 @@ class MemberAdamW(torch.optim.Optimizer):
         epsilon: float = 1e-8,
     ) -> None:
         super().__init__(list(groups), {"lr": 1.0, "decays": None})
-        self._rates = torch.tensor(rates, dtype=torch.float32)
+        self._rates, self._columns = rates, _Columns()
         self._betas, self._epsilon = betas, epsilon
 
     @torch.no_grad()
@@ -104,8 +114,7 @@ class MemberAdamW(torch.optim.Optimizer):
                     self._move(parameter, group)
 
     def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        shape = (-1, *[1] * (parameter.ndim - 1))
-        state, (first, second) = self.state[parameter], self._betas
+        state, column, (first, second) = self.state[parameter], self._columns.like, self._betas
         if not state:
             state["step"] = torch.zeros((), dtype=torch.int64)
             state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
@@ -114,9 +123,9 @@ class MemberAdamW(torch.optim.Optimizer):
         assert parameter.grad is not None
         state["mean"].lerp_(parameter.grad, 1 - first)
         state["square"].mul_(second).addcmul_(parameter.grad, parameter.grad, value=1 - second)
-        rates = group["lr"] * self._rates.to(parameter.device).reshape(shape)
+        rates = group["lr"] * column(self._rates, parameter)
         scale = (state["square"] / (1 - second**count)).sqrt().add_(self._epsilon)
         moved = parameter - rates * (state["mean"] / (1 - first**count)) / scale
         if group["decays"] is not None:
-            moved -= rates * torch.as_tensor(group["decays"], device=parameter.device).reshape(shape) * parameter
+            moved -= rates * column(group["decays"], parameter) * parameter
         parameter.copy_(moved.where(moved.isfinite(), parameter))

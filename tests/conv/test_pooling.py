@@ -90,10 +90,10 @@ def test_a_lane_s_result_does_not_depend_on_its_neighbours():
 
 
 def grouped_case(seed, groups, count, length, letters):
-    """Groups of random sequences and detectors, and what each group gives by itself, with gradients of a sum."""
+    """Groups of random sequences and detectors: (N, G, L), (G, D, 4, m) and (G, D)."""
     cases = [random_case(np.random.default_rng([seed, group]), count, length, letters) for group in range(groups)]
-    codes, filters, thresholds = (torch.stack(parts, dim) for parts, dim in zip(zip(*cases), (1, 0, 0)))
-    return codes, filters, thresholds
+    codes, filters, thresholds = zip(*cases, strict=True)
+    return torch.stack(codes, 1), torch.stack(filters), torch.stack(thresholds)
 
 
 def by_group(codes, filters, thresholds, both, average):
@@ -104,7 +104,9 @@ def by_group(codes, filters, thresholds, both, average):
 
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize(("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (4, 1, 6, 2), (1, 4, 2, 5)])
+@pytest.mark.parametrize(
+    ("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (4, 1, 6, 2), (1, 4, 2, 5)]
+)
 def test_groups_are_each_by_itself(level, groups, count, length, letters, both, average):
     codes, filters, thresholds = grouped_case(0, groups, count, length, letters)
     parameters = [filters.requires_grad_(), thresholds.requires_grad_()]

@@ -2,48 +2,27 @@
 
 Alipanahi, Delong, Weirauch & Frey, Nat Biotechnol 33:831-838 (2015), doi 10.1038/nbt.3300, Supplementary Notes
 and the code supplement: two models (linear, and 32 hidden units), 30 settings drawn at random, three folds, five
-lengths of training. All settings of a fold and model are trained side by side.
+lengths of training. All settings of a fold and model are trained side by side; on a device so are all folds, and all
+factors where there are several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
-from bioconv.conv.device_memory import PieceSize, in_pieces
 from bioconv.errors import OptionError
 from bioconv.models.deepbind import DeepBind, DeepBindConfig
-from bioconv.models.deepbind_bank import DeepBindBank
-from bioconv.sequence.binding.samples import BindingSamples, Codes, FixedSamples, with_shuffles
-from bioconv.training import TrainConfig, Trainer
-from bioconv.training.members import MemberSGD
-from bioconv.training.run_folder import has_state
+from bioconv.sequence.binding.bank_training import Part, Setting, train_parts
+from bioconv.sequence.binding.samples import Codes, FixedSamples, with_shuffles
+from bioconv.wording import counted
 
-_RECYCLED = 100_000  # positives of an epoch, at least
-_BATCH = 64
-_L1_FROM = 100
-_ALL_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One draw of the hyper-parameters."""
-
-    hidden: int
-    learning_rate: float
-    momentum: float
-    filter_deviation: float
-    filter_l1: float
-    head_deviation: float
-    head_l1: float
-    dropout: float
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -75,6 +54,10 @@ class PublishedPlan:
     length: int = 24
     hidden: tuple[int, ...] = (0, 32)
     side_by_side: int | None = None
+
+    def network(self, hidden: int) -> DeepBindConfig:
+        """Return the shape of a model."""
+        return DeepBindConfig(detectors=self.detectors, length=self.length, hidden=hidden)
 
     def __post_init__(self) -> None:
         if min(self.settings, self.steps, self.checkpoints, self.restarts) < 1 or self.folds < 2:
@@ -167,32 +150,83 @@ def calibrate(
     positives
         (n, L) uint8 codes; every fold's negatives are shuffles of its own positives.
     folder
-        Where each part's state is kept, to go on from after an interruption.
+        Where each training's state is kept, to go on from after an interruption.
     on_stage
         Called with what is trained next.
     """
+    return calibrate_together([positives], plan, seed=seed, device=device, folder=folder, on_stage=on_stage)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    factor: int
+    number: int
+    positives: Codes
+    held_out: FixedSamples
+    name: str
+
+
+def calibrate_together(
+    factors: Sequence[Codes],
+    plan: PublishedPlan,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    folder: Path | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+    at_once: int | None = None,
+) -> list[Calibration]:
+    """Judge random settings for several factors, each by cross-validation of its own.
+
+    What a factor comes to depends on how many folds are trained at once, by the order of samples and by what is
+    dropped, but not on which.
+
+    Parameters
+    ----------
+    factors
+        (n, L) uint8 codes of each; those of one L are trained together.
+    folder, on_stage
+        As in `calibrate`.
+    at_once
+        Folds, of whichever factors, that are trained together; None: all of them on a device, one on the CPU, where
+        more are not faster.
+
+    Returns
+    -------
+    list of Calibration
+        One per factor; the settings are the same.
+    """
     settings = draw_settings(plan.settings, hidden=plan.hidden, seed=seed)
-    fold_of = np.random.default_rng([seed, 1]).permutation(len(positives)) % plan.folds
-    lengths = np.arange(1, plan.checkpoints + 1) * (plan.steps // plan.checkpoints)
-    losses = np.full((plan.settings, plan.checkpoints, plan.folds), np.inf)
-    for fold in range(plan.folds):
-        held_out = with_shuffles(positives[fold_of == fold], seed=seed + 2)
+    losses = np.full((len(factors), plan.settings, plan.checkpoints, plan.folds), np.inf)
+    folds = [fold for factor in range(len(factors)) for fold in _folds(factors, factor, plan.folds, seed)]
+    for run in _runs(folds, lambda fold: fold.positives.shape[1], device, at_once):
+        names = dict.fromkeys([run[0].name, run[-1].name])
         for group in _groups(settings, plan):
+            chosen = [settings[number] for number in group]
             on_stage(
-                f"fold {fold + 1} of {plan.folds}, {len(group)} settings, {settings[group[0]].hidden} hidden units"
+                f"{' to '.join(names)} of {len(folds)}: {counted(len(run) * len(group), 'network')} of "
+                f"{chosen[0].hidden} hidden units"
             )
-            part = folder and folder / f"fold{fold}-settings{group[0]}-{group[-1]}"
-            trainer = _trainer(
-                positives[fold_of != fold],
-                [settings[number] for number in group],
-                plan,
-                seed=_seed(seed, fold, group[0]),
+            _, found = train_parts(
+                [Part(fold.positives, chosen, fold.held_out, _seed(seed, fold.number, group[0])) for fold in run],
+                plan.network(chosen[0].hidden),
+                steps=plan.steps,
+                checkpoints=plan.checkpoints,
                 device=device,
-                folder=part,
-                held_out=held_out,
+                folder=folder and folder / f"{'-to-'.join(names)}-settings{group[0]}-{group[-1]}",
             )
-            losses[group, :, fold] = _member_losses(trainer, len(group), resume=has_state(part)).T
-    return Calibration(settings, lengths, losses)
+            for fold, own in zip(run, found, strict=True):
+                losses[fold.factor, group, :, fold.number] = own.T
+    lengths = np.arange(1, plan.checkpoints + 1) * (plan.steps // plan.checkpoints)
+    return [Calibration(settings, lengths, own) for own in losses]
+
+
+def _folds(factors: Sequence[Codes], factor: int, count: int, seed: int) -> Iterator[_Fold]:
+    codes, of = factors[factor], f"factor{factor}-" if len(factors) > 1 else ""
+    fold_of = np.random.default_rng([seed, 1]).permutation(len(codes)) % count
+    for number in range(count):
+        held_out = with_shuffles(codes[fold_of == number], seed=seed + 2)
+        yield _Fold(factor, number, codes[fold_of != number], held_out, f"{of}fold{number}")
 
 
 def fit_restarts(
@@ -206,21 +240,59 @@ def fit_restarts(
     folder: Path | None = None,
 ) -> tuple[DeepBind, NDArray[np.float64]]:
     """Train the chosen setting from several starts on all data; return the best and all training losses."""
-    part = folder and folder / "restarts"
-    shorter = replace(plan, steps=steps, checkpoints=1)
-    trainer = _trainer(
-        positives,
-        [setting] * plan.restarts,
-        shorter,
-        seed=_seed(seed, plan.folds, 0),
-        device=device,
-        folder=part,
-        held_out=with_shuffles(positives, seed=seed + 3),
-    )
-    losses = _member_losses(trainer, plan.restarts, resume=has_state(part))[-1]
-    bank = trainer.model
-    assert isinstance(bank, DeepBindBank)
-    return bank.member(int(np.argmin(losses))), losses
+    return fit_restarts_together([positives], [(setting, steps)], plan, seed=seed, device=device, folder=folder)[0]
+
+
+def fit_restarts_together(
+    factors: Sequence[Codes],
+    chosen: Sequence[tuple[Setting, int]],
+    plan: PublishedPlan,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    folder: Path | None = None,
+    at_once: int | None = None,
+) -> list[tuple[DeepBind, NDArray[np.float64]]]:
+    """Train each factor's setting from several starts on all its data.
+
+    Parameters
+    ----------
+    factors
+        (n, L) uint8 codes of each; those of one L, one model and one length of training are trained together.
+    chosen
+        Setting and steps of each, as `Calibration.best` gives them.
+    at_once
+        Factors that are trained together; None: as in `calibrate_together`.
+
+    Returns
+    -------
+    list of tuple
+        Of each factor the start with the lowest training loss, and the losses of all.
+    """
+    found: dict[int, tuple[DeepBind, NDArray[np.float64]]] = {}
+    for hidden, steps in sorted({(setting.hidden, steps) for setting, steps in chosen}):
+        alike = [place for place, (setting, own) in enumerate(chosen) if (setting.hidden, own) == (hidden, steps)]
+        for run in _runs(alike, lambda place: factors[place].shape[1], device, at_once):
+            name = "restarts" if len(factors) == 1 else f"restarts-factor{run[0]}-to-factor{run[-1]}"
+            bank, losses = train_parts(
+                [
+                    Part(
+                        factors[place],
+                        [chosen[place][0]] * plan.restarts,
+                        with_shuffles(factors[place], seed=seed + 3),
+                        _seed(seed, plan.folds, 0),
+                    )
+                    for place in run
+                ],
+                plan.network(hidden),
+                steps=steps,
+                checkpoints=1,
+                device=device,
+                folder=folder and folder / name,
+            )
+            for number, (place, own) in enumerate(zip(run, losses[:, -1], strict=True)):
+                found[place] = bank.member(number * plan.restarts + int(np.argmin(own))), own
+    return [found[place] for place in range(len(factors))]
 
 
 def _seed(seed: int, fold: int, first: int) -> int:
@@ -235,87 +307,11 @@ def _groups(settings: list[Setting], plan: PublishedPlan) -> Iterator[list[int]]
         yield from (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
-def _trainer(
-    positives: Codes,
-    settings: list[Setting],
-    plan: PublishedPlan,
-    *,
-    seed: int,
-    device: str,
-    folder: Path | None,
-    held_out: FixedSamples,
-) -> Trainer:
-    bank = _bank(settings, plan, seed)
-    samples = BindingSamples(positives, seed=seed, size=max(len(positives), _RECYCLED))
-    head = [parameter for name, parameter in bank.named_parameters() if name.startswith("weights")]
-    biases = [bank.thresholds, bank.biases1] + ([] if bank.bias2 is None else [bank.bias2])
-    optimizer = MemberSGD(
-        [
-            {"params": [bank.filters], "l1": [setting.filter_l1 for setting in settings]},
-            {"params": head, "l1": [setting.head_l1 for setting in settings]},
-            {"params": biases},
-        ],
-        rates=[setting.learning_rate for setting in settings],
-        momenta=[setting.momentum for setting in settings],
-        l1_from=_L1_FROM,
-    )
-
-    def validate(model: torch.nn.Module) -> dict[str, float]:
-        losses = _held_out_losses(model, held_out, device)
-        return {"loss": float(losses.min())} | {f"member{i}": float(loss) for i, loss in enumerate(losses)}
-
-    rounds = -(-plan.steps * _BATCH // len(samples))
-    return Trainer(
-        bank,
-        samples,
-        TrainConfig(epochs=rounds, max_steps=plan.steps, batch_size=_BATCH, seed=seed),
-        loss=_member_loss,
-        optimizer=optimizer,
-        validate=validate,
-        validate_every=plan.steps // plan.checkpoints,
-        device=device,
-        folder=folder,
-    )
-
-
-def _bank(settings: list[Setting], plan: PublishedPlan, seed: int) -> DeepBindBank:
-    """Draw every member's first weights; a member's do not depend on its company."""
-    config = DeepBindConfig(detectors=plan.detectors, length=plan.length, hidden=settings[0].hidden)
-    bank = DeepBindBank(config, [setting.dropout for setting in settings])
-    with torch.no_grad():
-        for number, setting in enumerate(settings):
-            rng = torch.Generator().manual_seed(seed + number)
-            for name, parameter in bank.named_parameters():
-                deviation = setting.filter_deviation if name == "filters" else setting.head_deviation
-                if name == "filters" or name.startswith("weights"):
-                    parameter[number].normal_(std=deviation, generator=rng)
-    return bank
-
-
-def _member_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return (N,) losses summed over members; halved, as the original divides by both strands' rows.
-
-    A member that has diverged counts nothing, so that it does not stop the others.
-    """
-    losses = functional.binary_cross_entropy_with_logits(outputs, targets[:, None].expand_as(outputs), reduction="none")
-    return losses.nan_to_num(0, posinf=0).sum(1) / 2
-
-
-def _held_out_losses(model: torch.nn.Module, held_out: FixedSamples, device: str) -> NDArray[np.float64]:
-    def work(begin: int, end: int) -> NDArray[np.float64]:
-        codes = torch.from_numpy(held_out.codes[begin:end]).to(device)
-        targets = torch.from_numpy(held_out.targets[begin:end]).to(device)
-        outputs = model(codes).double()
-        expected = targets.double()[:, None].expand_as(outputs)
-        losses = functional.binary_cross_entropy_with_logits(outputs, expected, reduction="none")
-        return np.asarray(losses.sum(0).cpu().numpy())
-
-    piece = PieceSize(_ALL_AT_ONCE, smallest=1)
-    total = sum(in_pieces(work, 0, len(held_out), piece=piece, device=device))
-    return np.nan_to_num(np.asarray(total) / len(held_out), nan=np.inf)
-
-
-def _member_losses(trainer: Trainer, members: int, *, resume: bool) -> NDArray[np.float64]:
-    """Train, and return the (checkpoints, members) validation losses."""
-    history = trainer.fit(resume=resume).history
-    return np.array([[entry[f"member{number}"] for number in range(members)] for entry in history])
+def _runs(
+    items: Sequence[_Item], letters: Callable[[_Item], int], device: str, at_once: int | None
+) -> Iterator[list[_Item]]:
+    """Yield what is trained together: sequences of one length."""
+    most = at_once or (1 if device == "cpu" else len(items))
+    for length in sorted({letters(item) for item in items}):
+        alike = [item for item in items if letters(item) == length]
+        yield from (alike[start : start + most] for start in range(0, len(alike), most))

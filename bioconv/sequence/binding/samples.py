@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,49 @@ class BindingSamples:
         if self.negatives is None:
             return shuffle_dinucleotides(positives, keys)
         return self.negatives[(uniforms(keys, 1)[:, 0] * len(self.negatives)).astype(np.int64)]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedSamples:
+    """Positives and shuffles of several groups side by side, for networks that are trained together.
+
+    Each group sees what `BindingSamples` of its positives and seed gives, whatever the others are.
+
+    Parameters
+    ----------
+    positives
+        (n, L) uint8 codes of each group, of one length.
+    seeds
+        Of each group.
+    size
+        Positive slots of an epoch.
+    """
+
+    positives: Sequence[Codes]
+    seeds: Sequence[int]
+    size: int
+
+    def __len__(self) -> int:
+        return 2 * self.size
+
+    def batch(self, indices: NDArray[np.int64], epoch: int) -> Batch:
+        """Return inputs (N, G, L) uint8 and targets (N, G) float32, 0 or 1."""
+        slots, negative = np.divmod(indices, 2)
+        codes = np.stack([own[slots % len(own)] for own in self.positives])  # (G, N, L)
+        shuffled = codes[:, negative > 0]
+        keys = sample_keys(np.array(self.seeds)[:, None] + _SHUFFLES, epoch, indices[negative > 0])
+        shuffles = shuffle_dinucleotides(shuffled.reshape(-1, codes.shape[-1]), keys.ravel())
+        codes[:, negative > 0] = shuffles.reshape(shuffled.shape)
+        targets = np.repeat((1 - negative).astype(np.float32)[:, None], len(codes), 1)
+        return Batch(torch.from_numpy(np.ascontiguousarray(codes.swapaxes(0, 1))), torch.from_numpy(targets))
+
+    def classes(self) -> NDArray[np.int64] | None:
+        """Return None: the classes are balanced as they are drawn."""
+        return None
+
+    def fingerprint(self) -> str:
+        """Return what tells these sequences from others."""
+        return _digest(*self.positives)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 
 from bioconv.errors import InputError, OptionError
@@ -20,7 +21,14 @@ from bioconv.sequence.binding.fit import (
     training_background,
     try_binding_settings,
 )
-from bioconv.sequence.binding.published import PublishedPlan, calibrate, draw_settings
+from bioconv.sequence.binding.published import (
+    PublishedPlan,
+    calibrate,
+    calibrate_together,
+    draw_settings,
+    fit_restarts,
+    fit_restarts_together,
+)
 from bioconv.sequence.binding.recipe import Recipe, fit_network, held_out_samples, scores, train_samples
 from bioconv.sequence.binding.side_by_side import can_stand_together
 from bioconv.sequence.deepbind import from_model_file
@@ -138,6 +146,39 @@ def test_side_by_side_finds_what_one_by_one_finds(data):
     firsts = [0, 2]  # a group is seeded by its first member, so these see the same sequences in either
     assert settings[0].dropout == settings[2].dropout == 0
     np.testing.assert_allclose(together.losses[firsts], alone.losses[firsts], rtol=1e-4)
+
+
+def test_factors_trained_together_learn_what_each_learns_in_other_company(data):
+    factors = [data.codes[:150], data.codes[150:230], data.codes[230:], data.codes[:60, :30]]
+    stages = []
+    found = calibrate_together(factors, SHORT, seed=SEED, at_once=9, on_stage=stages.append)
+    assert stages == [
+        "factor3-fold0 to factor3-fold1 of 8: 4 networks of 0 hidden units",
+        "factor3-fold0 to factor3-fold1 of 8: 4 networks of 32 hidden units",
+        "factor0-fold0 to factor2-fold1 of 8: 12 networks of 0 hidden units",
+        "factor0-fold0 to factor2-fold1 of 8: 12 networks of 32 hidden units",
+    ]
+    for places in ((0,), (2, 1), (3,)):
+        other = calibrate_together([factors[place] for place in places], SHORT, seed=SEED, at_once=9)
+        for place, own in zip(places, other, strict=True):
+            np.testing.assert_allclose(own.losses, found[place].losses, rtol=1e-4)
+    alone = [calibrate(codes, SHORT, seed=SEED) for codes in factors]
+    for one, own in zip(alone, found, strict=True):
+        assert np.isfinite(own.losses).all()
+        np.testing.assert_allclose(one.losses[:, :, 0], own.losses[:, :, 0], rtol=1e-4)  # the first fold's seed is shared
+
+
+def test_restarts_together_are_those_of_each_factor(data):
+    factors = [data.codes[:150], data.codes[150:230], data.codes[230:], data.codes[:60, :30]]
+    settings = draw_settings(4, hidden=(0, 32), seed=SEED)
+    chosen = [(settings[0], 40), (settings[1], 40), (settings[2], 40), (settings[3], 40)]
+    together = fit_restarts_together(factors, chosen, SHORT, seed=SEED, at_once=9)
+    for codes, (setting, steps), (network, losses) in zip(factors, chosen, together, strict=True):
+        expected, alone = fit_restarts(codes, setting, steps, SHORT, seed=SEED)
+        np.testing.assert_allclose(losses, alone, rtol=1e-4)
+        assert network.config.hidden == setting.hidden
+        for one, other in zip(network.parameters(), expected.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_published_settings_are_in_their_ranges():

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioconv.sequence.binding.samples import BindingSamples, FixedSamples, rank_weights, with_shuffles
+from bioconv.sequence.binding.samples import (
+    BindingSamples,
+    FixedSamples,
+    GroupedSamples,
+    rank_weights,
+    with_shuffles,
+)
 
 POSITIVES = np.random.default_rng(0).integers(0, 4, (7, 20)).astype(np.uint8)
 
@@ -65,3 +71,19 @@ def test_fixed_shuffles():
     assert all(pairs(samples.codes[7 + i]) == pairs(POSITIVES[i % 7]) for i in range(14))
     assert samples.classes().sum() == 7
     assert FixedSamples(POSITIVES, np.linspace(0, 2, 7, dtype=np.float32)).classes() is None
+
+
+def test_each_group_sees_what_it_would_see_alone():
+    rng = np.random.default_rng(0)
+    positives, seeds = [rng.integers(0, 5, (count, 20)).astype(np.uint8) for count in (7, 30, 11)], [5, 0, 10**12]
+    together = GroupedSamples(positives, seeds, 30)
+    indices = rng.permutation(len(together))[:40]
+    batch = together.batch(indices, 3)
+    assert len(together) == 60
+    assert batch.inputs.is_contiguous()
+    for number, (own, seed) in enumerate(zip(positives, seeds, strict=True)):
+        alone = BindingSamples(own, seed, size=30).batch(indices, 3)
+        np.testing.assert_array_equal(batch.inputs[:, number], alone.inputs)
+        np.testing.assert_array_equal(batch.targets[:, number], alone.targets)
+        assert (alone.weights == 1).all()
+    assert together.fingerprint() != GroupedSamples(positives[::-1], seeds, 30).fingerprint()
