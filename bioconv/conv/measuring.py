@@ -15,7 +15,9 @@ from bioconv.conv.pwm_device import WORK, DeviceMatrixScanner
 
 MOTIFS = (1, 500)
 WINDOW, DETECTORS, LETTERS = 101, 16, 24
-TRAINED, BATCH = (1, 30), 64
+BATCH = 64
+TRAINED = ((128,), (30 * 128,), (36, 15 * 16))
+"""Detectors, or groups and detectors of each: one network, 30 side by side, the published recipe on 12 sets."""
 _SHARE = 1e-4  # of the windows, about, that are hits
 
 
@@ -37,14 +39,14 @@ def measure_backends(device: str, *, work: int = WORK) -> list[Choice]:
     ]
     grid = (WINDOW, 1, False)
     found.append(choose_windows(codes, random_detectors(), grid, device, piece=work, anew=True))
-    return [*found, *(_measure_training(codes, members, device) for members in TRAINED)]
+    return [*found, *(_measure_training(codes, shape, device) for shape in TRAINED)]
 
 
-def _measure_training(codes: NDArray[np.uint8], members: int, device: str) -> Choice:
-    """Measure a step of so many networks side by side, of the size that `bioconv train deepbind` makes them."""
-    batch = torch.from_numpy(np.resize(codes, (BATCH, WINDOW))).to(device)
-    filters = torch.randn((128 * members, 4, LETTERS), generator=torch.Generator().manual_seed(0)).to(device)
-    return choose_pooling(batch, filters, True, True, torch_pools, anew=True)
+def _measure_training(codes: NDArray[np.uint8], shape: tuple[int, ...], device: str) -> Choice:
+    """Measure a step of training."""
+    batch = torch.from_numpy(np.resize(codes, (BATCH, *shape[:-1], WINDOW))).to(device)
+    filters = torch.randn((*shape, 4, LETTERS), generator=torch.Generator().manual_seed(0)).to(device)
+    return choose_pooling(batch, filters, True, len(shape) == 1, torch_pools, anew=True)
 
 
 def random_motifs(count: int, *, seed: int = 0) -> tuple[list[NDArray[np.int32]], list[int]]:

@@ -74,12 +74,14 @@ def test_window_scores_are_those_of_the_cpu(codes, hidden, precision):
     assert scores_agree(expected, found)
 
 
+@pytest.mark.parametrize("groups", [(), (5,)])
 @pytest.mark.parametrize(("length", "average"), [(24, True), (24, False), (9, True), (60, True)])
-def test_training_finds_the_values_and_gradients_of_the_cpu(codes, length, average):
-    batch = torch.from_numpy(codes[: 64 * 101].reshape(64, 101))
-    batch[:, :7] = 4
+def test_training_finds_the_values_and_gradients_of_the_cpu(codes, length, average, groups):
+    shape = (64, *groups, 101)
+    batch = torch.from_numpy(codes[: np.prod(shape)].reshape(shape).copy())
+    batch[..., :7] = 4
     generator = torch.Generator().manual_seed(length)
-    weights = [torch.randn((300, 4, length), generator=generator), torch.randn(300, generator=generator)]
+    weights = [torch.randn((*groups, 300, *more), generator=generator) for more in ((4, length), ())]
     results = []
     for device in ("cpu", "cuda"):
         own = [one.to(device).requires_grad_() for one in weights]

@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[2]
         ),
         ("gpu_scan_end_to_end.py", ["| 3 | 1e-06 | bioconv --device cpu |"]),
         ("gpu_segment.py", ["| MONAI | ", "| MONAI, 192, overlap 0.25 | "]),
-        ("gpu_training.py", ["| 2 networks of 3 detectors | ours, from codes |", "| generated letters | 40 |"]),
+        (
+            "gpu_training.py",
+            ["| 2 networks of 3 detectors | ours, from codes |", "| 2 groups of one | ours", "| letters | 40 |"],
+        ),
     ],
 )
 def test_tiny_run_says_that_it_means_nothing(script, rows, tmp_path):

@@ -94,10 +94,11 @@ def test_info_measures_all_tasks(as_gpu, monkeypatch):
     monkeypatch.setattr("bioconv.conv.measuring.MOTIFS", (1, 3))
     monkeypatch.setattr(pwm_device, "scan_launches", lambda bucket: scan_launches(bucket)[:1])
     monkeypatch.setattr(pwm_device, "REPEATS", 1)
-    monkeypatch.setattr("bioconv.conv.measuring.TRAINED", (1,))
+    monkeypatch.setattr("bioconv.conv.measuring.TRAINED", ((128,), (2, 3)))
     monkeypatch.setattr("bioconv.conv.measuring.BATCH", 1)
     found = measure_backends("cpu", work=128)
-    assert [choice.task for choice in found] == ["scan", "scan", "windows", "pooling"]
+    assert [choice.task for choice in found] == ["scan", "scan", "windows", "pooling", "pooling"]
+    assert "by 2 groups of 3x24 2 strands max" in found[-1].shape
     assert all("x torch on Some GPU" in choice.reason for choice in found)
 
 
