@@ -16,6 +16,7 @@ from bioconv.conv.arithmetic import output_size, padding_of
 from bioconv.conv.detector_tables import table_sizes, window_tables
 from bioconv.conv.device_memory import PieceSize, Stager, in_pieces, turn_on
 from bioconv.conv.functional import Choice, Contest, choose
+from bioconv.conv.tuning import tuned_launch
 from bioconv.errors import OptionError
 
 if TYPE_CHECKING:
@@ -40,6 +41,17 @@ class WindowLaunch:
     warps: int = 4
     stages: int = 2
     precision: str = "ieee"
+
+
+LAUNCHES = (
+    WindowLaunch(),
+    WindowLaunch(warps=8),
+    WindowLaunch(rows=32),
+    WindowLaunch(rows=128, warps=8),
+    WindowLaunch(precision="tf32x3"),
+    WindowLaunch(warps=8, precision="tf32x3"),
+)
+"""The shapes worth measuring."""
 
 
 def unfit(detectors: Detectors, grid: Grid) -> str:
@@ -108,9 +120,7 @@ def choose_windows(
     reason = unfit(detectors, grid)
     if reason:
         return Choice("windows", device, "torch", reason)
-    features, channels, hidden = table_sizes(detectors)
-    average = "mean" if detectors.average_pooling else "max"
-    shape = f"{features}x{channels}x{hidden} {average} {'padded ' if grid[2] else ''}of {grid[0]}"
+    shape = _shape(detectors, grid)
 
     def contest() -> Contest:
         work = np.resize(codes, piece)
@@ -118,10 +128,27 @@ def choose_windows(
         def run(backend: str) -> Floats:
             return scores(work, detectors, grid, device=device, backend=backend)
 
+        tuned_launch(
+            f"windows {shape}", device, LAUNCHES, lambda launch: lambda: _all(work, detectors, grid, device, launch)
+        )
         return Contest({"torch": lambda: run("torch"), "triton": lambda: run("triton")}, scores_agree)
 
     enough = anew or len(codes) >= ENOUGH
     return choose("windows", device, shape=shape, contest=contest if enough else None, anew=anew)
+
+
+def _shape(detectors: Detectors, grid: Grid) -> str:
+    """Return what the speed depends on."""
+    features, channels, hidden = table_sizes(detectors)
+    average = "mean" if detectors.average_pooling else "max"
+    return f"{features}x{channels}x{hidden} {average} {'padded ' if grid[2] else ''}of {grid[0]}"
+
+
+def _all(codes: Codes, detectors: Detectors, grid: Grid, device: str, launch: WindowLaunch) -> None:
+    """Score all windows, in this shape."""
+    with turn_on(device):
+        for _ in triton_parts(codes, detectors, grid, device, launch=launch):
+            pass
 
 
 def scores_agree(one: Floats, other: Floats) -> bool:
@@ -146,7 +173,7 @@ def triton_parts(
     count = output_size(len(codes), window)
     network = _tables(detectors, device)
     stager = Stager(codes, device)
-    launch = launch or WindowLaunch()
+    launch = launch or tuned_launch(f"windows {_shape(detectors, grid)}", device, LAUNCHES)
 
     def work(first: int, stop: int) -> tuple[int, Tensor]:
         some = stop + window - 1 - first

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bioconv.conv.functional import Choice, Contest, choose
+from bioconv.conv.tuning import tuned_launch
 
 Pools = tuple[Tensor, Tensor]
 """(S, N, D), of groups (S, N, G, D): largest values before the rectifier, and sums of the rectified ones."""
@@ -19,7 +20,6 @@ TOLERANCE = 5e-3
 """By how much backends may differ, relatively, over all numbers: torch's convolutions may take 11-bit numbers."""
 _MOST_FEATURES = 256  # that a program's registers and shared memory hold
 _PROGRAMS = 512  # of the gradients' kernel
-_chosen: dict[tuple[str, str], str] = {}  # by device and shape: a training asks at every step
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,18 @@ class PoolLaunch:
     stages: int = 2
 
 
+LAUNCHES = (
+    PoolLaunch(),
+    PoolLaunch(warps=4),
+    PoolLaunch(channels=16, warps=4),
+    PoolLaunch(rows=32, warps=4),
+    PoolLaunch(rows=128),
+    PoolLaunch(channels=64),
+)
+"""The shapes worth measuring."""
+_chosen: dict[tuple[str, str], tuple[str, PoolLaunch]] = {}  # by device and shape: a training asks at every step
+
+
 def device_pools(
     codes: Tensor, filters: Tensor, thresholds: Tensor, both: bool, average: bool, by_torch: TorchPools
 ) -> Pools:
@@ -42,12 +54,14 @@ def device_pools(
     by_torch : function
         (codes, filters, thresholds, both) -> what torch finds.
     """
-    key = (str(codes.device), _shape(codes, filters, both=both, average=average))
-    if key not in _chosen:
-        _chosen[key] = choose_pooling(codes, filters, both, average, by_torch).backend
-    if _chosen[key] == "torch":
+    device, shape = str(codes.device), _shape(codes, filters, both=both, average=average)
+    if (device, shape) not in _chosen:
+        backend = choose_pooling(codes, filters, both, average, by_torch).backend
+        _chosen[device, shape] = backend, tuned_launch(f"pooling {shape}", device, LAUNCHES)
+    backend, launch = _chosen[device, shape]
+    if backend == "torch":
         return by_torch(codes, filters, thresholds, both)
-    return triton_pools(codes, filters, thresholds, both, average)
+    return triton_pools(codes, filters, thresholds, both, average, launch)
 
 
 def choose_pooling(
@@ -80,12 +94,16 @@ def choose_pooling(
             grads = torch.autograd.grad(reached, (own, thresholds))
             return torch.cat([part.detach().flatten() for part in (top, *grads)])
 
+    def in_shape(launch: PoolLaunch) -> Callable[[], Tensor]:
+        return lambda: run(lambda own, thresholds: triton_pools(codes, own, thresholds, both, average, launch))
+
     def contest() -> Contest:
-        runs = {
-            "torch": lambda: run(lambda own, thresholds: by_torch(codes, own, thresholds, both)),
-            "triton": lambda: run(lambda own, thresholds: triton_pools(codes, own, thresholds, both, average)),
-        }
-        return Contest(runs, _agree)
+        launch = tuned_launch(f"pooling {shape}", device, LAUNCHES, in_shape)
+        by_triton = in_shape(launch)
+        return Contest(
+            {"torch": lambda: run(lambda own, thresholds: by_torch(codes, own, thresholds, both)), "triton": by_triton},
+            _agree,
+        )
 
     shape = _shape(codes, filters, both=both, average=average)
     return choose("pooling", device, shape=shape, contest=contest, anew=anew)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bioconv import runtime
 from bioconv.conv.device_memory import turn_on
 from bioconv.conv.device_scan import LONGEST, DeviceScanner, Ordered
-from bioconv.conv.functional import Choice, Contest, choose, device_title, timed
-from bioconv.conv.launches import ScanLaunch, bucket_shape, default_launch, scan_launches
-from bioconv.conv.measurements import measurements
+from bioconv.conv.functional import Choice, Contest, choose
+from bioconv.conv.launches import ScanLaunch, bucket_shape, scan_launches
 from bioconv.conv.pwm import HIT, MatrixScanner
+from bioconv.conv.tuning import tuned_launch
 
 if TYPE_CHECKING:
     from bioconv.conv.prefilter import Bucket
@@ -24,8 +24,6 @@ ENOUGH = 1 << 18
 """Windows worth a measurement; fewer run as measured before, or by torch."""
 WORK = 1 << 22
 """Windows of a measurement: the real ones, repeated where they are fewer."""
-REPEATS = 3
-"""Searches timed per shape of a launch; the fastest counts."""
 _MOST = 1 << 31  # positions of hits are 32 bits wide
 
 
@@ -120,31 +118,20 @@ class DeviceMatrixScanner(MatrixScanner):
 
     def _launches(self, piece: NDArray[np.uint8] | None = None) -> list[ScanLaunch]:
         """Return the kernels' shapes as measured before; given a piece, those that were not are measured on it."""
-        device = self.on_device.device
-        kept = measurements(device_title(device))
-        launches = []
-        for bucket in self.on_device.buckets:
-            key = f"launch {bucket_shape(bucket)}"
-            entry = kept.get(key)
-            if entry is None and piece is not None:
-                entry = asdict(fastest_launch(bucket, piece, device))
-                kept.put(key, entry)
-            launches.append(_launch_of(entry) or default_launch(bucket))
-        return launches
+        scanner = self.on_device
+        return [
+            tuned_launch(
+                bucket_shape(bucket),
+                scanner.device,
+                scan_launches(bucket),
+                None if piece is None else partial(_search, bucket, piece, scanner.device),
+            )
+            for bucket in scanner.buckets
+        ]
 
 
-def fastest_launch(bucket: Bucket, codes: NDArray[np.uint8], device: str) -> ScanLaunch:
-    """Return the shape in which a bucket's candidates are found fastest; those the device cannot run are left out."""
-    seconds: dict[ScanLaunch, float] = {}
-    for launch in scan_launches(bucket):
-        try:
-            seconds[launch] = _search_time(bucket, launch, codes, device)
-        except Exception as error:  # too many registers, too little shared memory: as the compiler puts it
-            runtime.logger.debug("%s on %s: %s", launch, device, error)
-    return min(seconds, key=seconds.__getitem__) if seconds else default_launch(bucket)
-
-
-def _search_time(bucket: Bucket, launch: ScanLaunch, codes: NDArray[np.uint8], device: str) -> float:
+def _search(bucket: Bucket, codes: NDArray[np.uint8], device: str, launch: ScanLaunch) -> Callable[[], object]:
+    """Return the search for a bucket's candidates in this shape."""
     from bioconv.conv.device_memory import Stager
     from bioconv.conv.device_triton import TritonScan
 
@@ -152,18 +139,11 @@ def _search_time(bucket: Bucket, launch: ScanLaunch, codes: NDArray[np.uint8], d
         scan = TritonScan([bucket], 1, device, [launch])
         on_device = scan.unpack(Stager(codes, device).take(0, len(codes)), len(codes))
 
-        def search() -> object:
+    def search() -> object:
+        with turn_on(device):
             return scan.search(on_device, len(codes))
 
-        search()  # compiled here, and its lists grown
-        return min(timed(search, device) for _ in range(REPEATS))
-
-
-def _launch_of(entry: dict[str, object] | None) -> ScanLaunch | None:
-    try:
-        return ScanLaunch(**entry) if entry else None  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    return search
 
 
 def _same(one: Ordered, other: Ordered) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
 from bioconv import runtime
-from bioconv.conv import functional, measurements, pwm, pwm_device
+from bioconv.conv import functional, measurements, pwm, pwm_device, tuning
 from bioconv.conv.launches import bucket_shape, default_launch, scan_launches
 from bioconv.conv.measuring import measure_backends, random_motifs
 from bioconv.conv.prefilter import LETTERS, make_buckets
@@ -20,7 +22,8 @@ def as_gpu(monkeypatch, tmp_path):
     monkeypatch.setenv("BIOCONV_CACHE", str(tmp_path))
     monkeypatch.setattr(functional, "no_triton", lambda device: "")
     monkeypatch.setattr(functional, "device_title", lambda device: "Some GPU")
-    monkeypatch.setattr(pwm_device, "device_title", lambda device: "Some GPU")
+    monkeypatch.setattr(tuning, "device_title", lambda device: "Some GPU")
+    monkeypatch.setattr(tuning, "REPEATS", 1)
     monkeypatch.setattr(functional, "ROUNDS", 1)
     choose = functional.choose
 
@@ -68,7 +71,6 @@ def test_measured_on_the_real_work_once(as_gpu, monkeypatch):
     """The contest runs both backends on the first long piece, tunes the kernels' shapes, and is not run again."""
     monkeypatch.setattr(pwm_device, "WORK", 200)
     monkeypatch.setattr(pwm_device, "scan_launches", lambda bucket: scan_launches(bucket)[:2])
-    monkeypatch.setattr(pwm_device, "REPEATS", 1)
     rng = np.random.default_rng(3)
     matrices, budgets = random_motifs(1)
     codes = rng.integers(0, 4, 300).astype(np.uint8)
@@ -93,13 +95,19 @@ def test_measured_on_the_real_work_once(as_gpu, monkeypatch):
 def test_info_measures_all_tasks(as_gpu, monkeypatch):
     monkeypatch.setattr("bioconv.conv.measuring.MOTIFS", (1, 3))
     monkeypatch.setattr(pwm_device, "scan_launches", lambda bucket: scan_launches(bucket)[:1])
-    monkeypatch.setattr(pwm_device, "REPEATS", 1)
+    for module in ("device_windows", "pooling_device"):
+        monkeypatch.setattr(
+            f"bioconv.conv.{module}.LAUNCHES", importlib.import_module(f"bioconv.conv.{module}").LAUNCHES[:1]
+        )
     monkeypatch.setattr("bioconv.conv.measuring.TRAINED", ((128,), (2, 3)))
     monkeypatch.setattr("bioconv.conv.measuring.BATCH", 1)
     found = measure_backends("cpu", work=128)
     assert [choice.task for choice in found] == ["scan", "scan", "windows", "pooling", "pooling"]
     assert "by 2 groups of 3x24 2 strands max" in found[-1].shape
     assert all("x torch on Some GPU" in choice.reason for choice in found)
+    names = [name for name in measurements.measurements("Some GPU").names() if name.startswith("launch ")]
+    for choice in found[2:]:
+        assert f"launch {choice.task} {choice.shape}" in names
 
 
 @pytest.mark.parametrize("letters", LETTERS)

@@ -114,6 +114,7 @@ def test_a_contest_is_about_values_and_gradients(monkeypatch):
         return Choice(task, device, "triton", "")
 
     monkeypatch.setattr(pooling_device, "choose", choose)
+    monkeypatch.setattr(pooling_device, "tuned_launch", lambda key, device, launches, prepare: launches[-1])
     with torch.inference_mode():  # a validation may be the first
         choose_pooling(codes.to(DEVICE), filters.float().to(DEVICE), True, True, pooling.torch_pools)
         grouped = grouped_case(4, 2, 5, 6, 20)
@@ -134,6 +135,7 @@ def test_a_training_asks_once_per_shape(monkeypatch):
     backends = ["triton", "torch"]
     monkeypatch.setattr(pooling_device, "choose_pooling", choose_once)
     monkeypatch.setattr(pooling_device, "_chosen", {})
+    monkeypatch.setattr(pooling_device, "tuned_launch", lambda key, device, launches: launches[len(asked)])
     given = (filters.float(), thresholds.float(), True, True)
     expected = pooling.torch_pools(codes, *given[:3])
     for rows in (7, 6, 2, 2):
