@@ -137,4 +137,4 @@ def test_a_device_is_warned_of_once(caplog, monkeypatch):
         for _ in range(2):
             run(Neighbours((2,), most=20), image, (90,), Streaming(room=TileRoom("cuda:0")))
     (message,) = caplog.messages
-    assert message == "cuda:0 is out of memory: going on with smaller tiles, results as before"
+    assert message == "cuda:0 is out of memory: going on with less at once, results as before"

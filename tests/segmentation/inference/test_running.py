@@ -125,7 +125,7 @@ def test_where_memory_runs_out_the_labels_are_the_same(spot_model, spots, warnin
     whole, _ = segmented(math.inf)
     assert not warnings()
     small, seen = segmented(2500)
-    assert warnings() == ["cpu is out of memory: going on with smaller tiles, results as before"]
+    assert warnings() == ["cpu is out of memory: going on with less at once, results as before"]
     assert 0 < sum(size > 2500 for size in seen) <= 4
     assert max(seen[len(seen) // 2 :]) <= 2500  # the second image began with what the first had found
     assert max(seen) > 4 * 2500
