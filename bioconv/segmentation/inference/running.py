@@ -145,8 +145,8 @@ class Runner:
     ) -> None:
         """Run the model over prepared pixels; `write` gets every pixel once, as probabilities.
 
-        Where it is overlapped, `read` is called from one thread and `write` from another, and tiles of equal size go
-        through the network together, up to `batch_pixels`.
+        Tiles of equal size go through the network together, up to `batch_pixels` of them; 0: one by one. Where it is
+        overlapped, `read` is called from one thread and `write` from another.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Runner:
             If the device's memory does not hold the smallest tile, or a window that is blended.
         """
         function = self._steps() if self.overlapped else self.model.maps
-        how = Streaming(self.overlapped, self.room, batch_pixels if self.overlapped else 0)
+        how = Streaming(self.overlapped, self.room, batch_pixels)
         if self.geometry is None:
             run_blended(function, read, write, shape=shape, window=tile, how=how)
         else:
