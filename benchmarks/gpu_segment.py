@@ -195,7 +195,7 @@ def inference_rows(plan: Plan) -> list[list[object]]:
             out[:, *window] = values
 
         shape, how = image.shape[1:], Streaming(batch_pixels=batch_pixels)
-        steps = Steps(np.stack, logits, lambda made: made)
+        steps = Steps(np.stack, logits, list)
         run_tiled(steps, lambda w: image[:, *w], write, shape=shape, geometry=geometry, tile=(side, side), how=how)
         return out
 

@@ -89,7 +89,7 @@ def run_blended(
     ----------
     function
         The network: from (C, *window) float32 to (K, *window), always of this one size. Steps take a list of windows
-        and give (N, K, *window).
+        and give as many results.
     read
         From slices of the image, one per axis, to (C, *slices).
     write

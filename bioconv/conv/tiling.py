@@ -203,7 +203,7 @@ def run_tiled(
     ----------
     function
         The network: from (C, *window) float32 to (K, *window), sizes multiples of the stride. Steps take a list of
-        such windows of equal size and give (N, K, *window).
+        such windows of equal size and give as many results.
     read
         From slices of the image, one per axis, to (C, *window); a file's reader, or `lambda w: image[:, *w]`.
     write

@@ -25,7 +25,7 @@ class Device:
 
     def __init__(self, network, most=math.inf):
         self.network, self.most, self.tried = network, most, []
-        self.steps = Steps(np.stack, self.compute, lambda made: made)
+        self.steps = Steps(np.stack, self.compute, list)
 
     def compute(self, batch):
         count, _, *sizes = batch.shape
@@ -167,7 +167,7 @@ def test_windows_that_are_blended_go_together_too(overlapped):
 
 
 def test_results_that_are_not_one_for_each_window_are_refused():
-    steps = Steps(np.stack, lambda batch: batch[1:], lambda made: made)
+    steps = Steps(np.stack, lambda batch: batch[1:], list)
     geometry = Neighbours((2,)).geometry
     with pytest.raises(ModelError, match=r"gave 2 results for a batch of 3 windows"):
         run(steps, image_of((300,)), geometry, (20,), Streaming(batch_pixels=60))

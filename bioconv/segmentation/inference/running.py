@@ -160,7 +160,7 @@ class Runner:
         else:
             run_tiled(function, read, write, shape=shape, geometry=self.geometry, tile=tile, how=how)
 
-    def _steps(self) -> Steps[Sequence[Floats], Any, Any, Floats]:
+    def _steps(self) -> Steps[Sequence[Floats], Any, Any, Sequence[NDArray[Any]]]:
         """Return `model.maps` of batches in steps: to the device ahead, back from it behind."""
         model = self.model
         courier = Courier(next(model.network.parameters()).device)
@@ -175,7 +175,7 @@ class Runner:
                 found: Tensor = model.objective.probabilities(model.network(courier.receive(sent)).float())
                 return courier.leave(found[:, :, *(slice(size) for size in sizes)].contiguous())
 
-        return Steps(load, compute, courier.fetch)
+        return Steps(load, compute, lambda left: list(courier.fetch(left)))
 
 
 def _rounded(size: int, multiple: int) -> int:
