@@ -3,7 +3,8 @@
 Training: patches a second of one U-Net in bfloat16, the same images, batches, loss and optimiser for both; flips and
 quarter turns. Ours: the trainer with its own samples. MONAI's: CacheDataset, its random crops, a DataLoader with worker
 processes, DiceCELoss, a plain loop as in its tutorials. Inference: megapixels a second of one large image from and to
-host memory, exact tiles of 1024 and 2048 pixels beside sliding_window_inference with windows as large.
+host memory, exact tiles of 1024 and 2048 pixels beside sliding_window_inference with windows as large; and tiles of
+256, one by one and in batches.
 
 Run: python benchmarks/gpu_segment.py [--size 8192] [--rounds 3] (images: see segment_tiling.py; training needs
 dsb2018-bbbc038 in the folder BIOCONV_DATA_MIRROR names). --tiny checks that the script runs, on any machine; its
@@ -26,6 +27,8 @@ import torch
 from numpy.typing import NDArray
 from segment_tiling import network_of, scaled, write_mosaic
 
+from bioconv.conv.batching import BATCH_PIXELS
+from bioconv.conv.streaming import Steps, Streaming
 from bioconv.conv.tiling import run_tiled
 from bioconv.images.augmentation import Augmentation
 from bioconv.models.building import build_network
@@ -48,6 +51,7 @@ class Plan:
     device: str
     size: int
     windows: tuple[int, ...]
+    small: int
     patch: int
     per_image: int
     batch: int
@@ -64,8 +68,8 @@ def main() -> None:
     if not given.tiny and not torch.cuda.is_available():
         parser.error("no CUDA device: --tiny checks that the script runs")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    plan = Plan(device, given.size, (1024, 2048), 128, 8, 32, min(8, os.cpu_count() or 1), given.rounds)
-    plan = Plan(device, 256, (192,), 32, 1, 2, 0, 1) if given.tiny else plan
+    plan = Plan(device, given.size, (1024, 2048), 256, 128, 8, 32, min(8, os.cpu_count() or 1), given.rounds)
+    plan = Plan(device, 256, (192,), 192, 32, 1, 2, 0, 1) if given.tiny else plan
     import monai
 
     labelled = images(given.tiny)
@@ -179,19 +183,20 @@ def inference_rows(plan: Plan) -> list[list[object]]:
         image = scaled(np.load(path))
     network = network.to(plan.device)
 
-    def logits(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            found: NDArray[np.float32] = network(torch.from_numpy(pixels)[None].to(plan.device))[0].cpu().numpy()
+            found: NDArray[np.float32] = network(torch.from_numpy(batch).to(plan.device)).cpu().numpy()
         return found
 
-    def tiles(side: int) -> NDArray[np.float32]:
+    def tiles(side: int, batch_pixels: int = 0) -> NDArray[np.float32]:
         out = np.empty((3, *image.shape[1:]), np.float32)
 
         def write(window: tuple[slice, ...], values: NDArray[Any]) -> None:
             out[:, *window] = values
 
-        shape = image.shape[1:]
-        run_tiled(logits, lambda w: image[:, *w], write, shape=shape, geometry=geometry, tile=(side, side))
+        shape, how = image.shape[1:], Streaming(batch_pixels=batch_pixels)
+        steps = Steps(np.stack, logits, list)
+        run_tiled(steps, lambda w: image[:, *w], write, shape=shape, geometry=geometry, tile=(side, side), how=how)
         return out
 
     def windows(side: int, overlap: float) -> NDArray[np.float32]:
@@ -208,7 +213,9 @@ def inference_rows(plan: Plan) -> list[list[object]]:
         ways[f"tiles of {side}"] = lambda side=side: tiles(side)
         for overlap in (0.25, 0.5):
             ways[f"MONAI, {side}, overlap {overlap}"] = lambda side=side, overlap=overlap: windows(side, overlap)
-    truth = tiles(max(plan.windows)) if plan.size > 4096 else logits(image)
+    ways[f"tiles of {plan.small}, one by one"] = lambda: tiles(plan.small)
+    ways[f"tiles of {plan.small}, in batches"] = lambda: tiles(plan.small, BATCH_PIXELS)
+    truth = tiles(max(plan.windows)) if plan.size > 4096 else logits(image[None])[0]
     largest = float(np.abs(truth).max())
     differences = {name: float(np.abs(way() - truth).max()) / largest for name, way in ways.items()}
     seconds = timing.interleave(ways, plan.rounds)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bioconv.conv.batching import Batches, checked, in_steps
 from bioconv.conv.streaming import ONE_BY_ONE, Streaming, flow
-from bioconv.conv.tiling import Floats, Function, Progress, Read, Window, Write, checked, in_steps
+from bioconv.conv.tiling import Floats, Function, Progress, Read, Window, Write
 from bioconv.errors import OptionError
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def run_blended(
     Parameters
     ----------
     function
-        The network: from (C, *window) float32 to (K, *window), always of this one size.
+        The network: from (C, *window) float32 to (K, *window), always of this one size. Steps take a list of windows
+        and give as many results.
     read
         From slices of the image, one per axis, to (C, *slices).
     write
@@ -102,8 +104,9 @@ def run_blended(
         Called after each window with the number done and the number of all.
     how
         Whether the next window is read and the last is added while one is computed (`write` and `progress` are then
-        called from a thread of their own), and what the device's memory holds: a window that does not fit is an
-        error, because a smaller one would give another result.
+        called from a thread of their own), how many pixels of windows make a batch, and what the device's memory
+        holds: a batch that does not fit is halved, but a window that does not fit is an error, because a smaller one
+        would give another result.
 
     Raises
     ------
@@ -132,18 +135,19 @@ def run_blended(
     ends, across = dict(itertools.pairwise([*starts[0], frame.padded[0]])), math.prod(map(len, starts[1:]))
     count, done = math.prod(map(len, starts)), 0
 
-    def keep(corner: Corner, made: Any) -> None:
+    def keep(batch: list[Corner], made: Any) -> None:
         nonlocal done
-        slab.add(corner, checked(steps.unload(made), window), weights)
-        done += 1
-        if done % across == 0:
-            frame.write(write, corner[0], slab.take(ends[corner[0]] - corner[0]))
-        if progress is not None:
-            progress(done, count)
+        for corner, values in zip(batch, checked(steps.unload(made), window, count=len(batch)), strict=True):
+            slab.add(corner, values, weights)
+            done += 1
+            if done % across == 0:
+                frame.write(write, corner[0], slab.take(ends[corner[0]] - corner[0]))
+            if progress is not None:
+                progress(done, count)
 
     flow(
-        _Corners(itertools.product(*starts), window, how.room),
-        load=lambda corner: steps.load(frame.read(read, corner, window)),
+        Batches(_Corners(itertools.product(*starts), window, how.room), how, sizes=lambda _: window),
+        load=lambda batch: steps.load([frame.read(read, corner, window) for corner in batch]),
         compute=steps.compute,
         keep=keep,
         how=how,
@@ -155,12 +159,13 @@ class _Corners:
 
     def __init__(self, corners: Iterator[Corner], window: tuple[int, ...], room: TileRoom | None) -> None:
         self._corners, self._window, self._room = corners, window, room
+        self._given_back: list[Corner] = []
 
     def take(self) -> Corner | None:
-        return next(self._corners, None)
+        return self._given_back.pop() if self._given_back else next(self._corners, None)
 
     def give_back(self, piece: Corner) -> None:
-        """Forget it: nothing is done after a window that did not fit."""
+        self._given_back.append(piece)
 
     def divide(self, piece: Corner) -> None:
         assert self._room is not None

@@ -186,7 +186,7 @@ class DeviceFullError(OptionError):
 
 
 class TileRoom:
-    """How many pixels of a tile a device's memory holds: known once it has run out, and kept from then on.
+    """How many pixels of a tile, or of a batch, a device's memory holds: known once it has run out, and then kept.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class TileRoom:
     Attributes
     ----------
     pixels : float
-        Larger tiles are divided; infinite as long as the memory has not run out.
+        Larger batches and tiles are divided; infinite as long as the memory has not run out.
     """
 
     def __init__(self, device: str) -> None:
@@ -214,10 +214,10 @@ class TileRoom:
         return None
 
     def lower(self, pixels: int) -> None:
-        """Go on with tiles of so many pixels."""
+        """Go on with so many pixels at once."""
         self.pixels = min(self.pixels, pixels)
         runtime.warn_once(
-            f"tiles {self.device}", f"{self.device} is out of memory: going on with smaller tiles, results as before"
+            f"tiles {self.device}", f"{self.device} is out of memory: going on with less at once, results as before"
         )
 
     def refuse(self, sizes: tuple[int, ...], why: str, advice: str = "") -> NoReturn:

@@ -33,10 +33,13 @@ class Streaming:
         Whether threads of their own read ahead and write behind. Reads come from one thread, writes from another.
     room
         What the device's memory holds; None: what does not fit is an error of torch.
+    batch_pixels
+        Most pixels of pieces of equal size that go through the network together; 0: each goes alone.
     """
 
     overlapped: bool = False
     room: TileRoom | None = None
+    batch_pixels: int = 0
 
 
 ONE_BY_ONE = Streaming()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.batching import Batches, checked, in_steps
 from bioconv.conv.halving import Tiles
 from bioconv.conv.streaming import ONE_BY_ONE, Steps, Streaming, flow
-from bioconv.errors import ModelError, OptionError
+from bioconv.errors import OptionError
 
 Floats = NDArray[np.float32]
 Window = tuple[slice, ...]
@@ -29,8 +30,8 @@ Read = Callable[[Window], NDArray[Any]]
 Write = Callable[[Window, NDArray[Any]], None]
 Progress = Callable[[int, int], None]
 """Called with the tiles that are done and all tiles."""
-Function = Callable[[Floats], NDArray[Any]] | Steps[Floats, Any, Any, NDArray[Any]]
-"""A network, from (C, *window) float32 to (K, *window); or the steps of one that runs on a device."""
+Function = Callable[[Floats], NDArray[Any]] | Steps[Sequence[Floats], Any, Any, Sequence[NDArray[Any]]]
+"""A network, from (C, *window) float32 to (K, *window); or the steps of one, from a batch of these to one of those."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ def run_tiled(
     Parameters
     ----------
     function
-        The network: from (C, *window) float32 to (K, *window), sizes multiples of the stride.
+        The network: from (C, *window) float32 to (K, *window), sizes multiples of the stride. Steps take a list of
+        such windows of equal size and give as many results.
     read
         From slices of the image, one per axis, to (C, *window); a file's reader, or `lambda w: image[:, *w]`.
     write
@@ -216,7 +218,8 @@ def run_tiled(
         Called after each tile with the number done and the number of all, which grows where tiles are halved.
     how
         Whether the next tile is read and the last is written while one is computed (`write` and `progress` are then
-        called from a thread of their own), and what the device's memory holds: tiles that do not fit are halved.
+        called from a thread of their own), how many pixels of tiles of equal size make a batch, and what the device's
+        memory holds: batches that do not fit are halved, then tiles.
 
     Raises
     ------
@@ -243,17 +246,18 @@ def run_tiled(
     tiles = Tiles(plan_tiles(shape, geometry=geometry, tile=tile), geometry, how.room)
     done = 0
 
-    def keep(part: Tile, made: Any) -> None:
+    def keep(batch: list[Tile], made: Any) -> None:
         nonlocal done
-        result = checked(steps.unload(made), part.sizes)
-        write(part.keep, result[:, *part.inside])
-        done += 1
-        if progress is not None:
-            progress(done, tiles.count)
+        results = checked(steps.unload(made), batch[0].sizes, count=len(batch))
+        for part, result in zip(batch, results, strict=True):
+            write(part.keep, result[:, *part.inside])
+            done += 1
+            if progress is not None:
+                progress(done, tiles.count)
 
     flow(
-        tiles,
-        load=lambda part: steps.load(read_padded(read, part.window, shape)),
+        Batches(tiles, how, sizes=lambda part: part.sizes),
+        load=lambda batch: steps.load([read_padded(read, part.window, shape) for part in batch]),
         compute=steps.compute,
         keep=keep,
         how=how,
@@ -278,35 +282,6 @@ def read_padded(read: Read, window: Window, shape: tuple[int, ...]) -> Floats:
     if any(after for _, after in beyond):
         return np.pad(pixels, [(0, 0), *beyond], mode="edge")
     return np.ascontiguousarray(pixels)
-
-
-def in_steps(function: Function) -> Steps[Floats, Any, Any, NDArray[Any]]:
-    """Return a function in steps; of one that has none, the first and the last do nothing."""
-    return function if isinstance(function, Steps) else Steps(lambda given: given, function, lambda made: made)
-
-
-def checked(result: NDArray[Any], sizes: tuple[int, ...]) -> NDArray[Any]:
-    """Return what a network made of a window.
-
-    Parameters
-    ----------
-    result
-        (K, *window) if all is well.
-    sizes
-        Of the window.
-
-    Raises
-    ------
-    ModelError
-        If it is not (K, *window), a value for every pixel.
-    """
-    if result.shape[1:] != sizes or not result.ndim:
-        message = (
-            f"network gave an array {result.shape} for a window {sizes}; it should give (K, *window), a value for "
-            "every pixel"
-        )
-        raise ModelError(message)
-    return result
 
 
 def tile_for_memory(

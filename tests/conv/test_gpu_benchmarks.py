@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
             ["| 3 motifs | torch conv1d | 200 |", "| DeepBind network, 16 x 24 | ours, from the host | 400 |"],
         ),
         ("gpu_scan_end_to_end.py", ["| 3 | 1e-06 | bioconv --device cpu |"]),
-        ("gpu_segment.py", ["| MONAI | ", "| MONAI, 192, overlap 0.25 | "]),
+        ("gpu_segment.py", ["| MONAI | ", "| MONAI, 192, overlap 0.25 | ", "| tiles of 192, in batches | "]),
         (
             "gpu_training.py",
             ["| 2 networks of 3 detectors | ours, from codes |", "| 2 groups of one | ours", "| letters | 40 |"],

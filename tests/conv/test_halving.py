@@ -8,50 +8,16 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioconv import runtime
-from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.arithmetic import round_up
 from bioconv.conv.device_memory import DeviceFullError, TileRoom
 from bioconv.conv.halving import halves, tile_within
 from bioconv.conv.streaming import Streaming
 from bioconv.conv.tiling import plan_tiles, run_tiled, smallest_tile
-
-
-class Neighbours:
-    """Sums of blocks of `stride` pixels and of the blocks beside them, along each axis: exact in float32.
-
-    Outputs in the block at a cut do not know the block beyond it.
-    """
-
-    def __init__(self, stride, most=math.inf):
-        self.stride, self.most = stride, most
-        self.geometry = Geometry(stride, tuple(2 * step - 1 for step in stride), tuple((step, step) for step in stride))
-        self.done, self.failed = [], []
-
-    def __call__(self, pixels):
-        size = math.prod(pixels.shape[1:])
-        if size > self.most:
-            self.failed.append(size)
-            raise torch.OutOfMemoryError
-        self.done.append(size)
-        for axis, step in enumerate(self.stride, 1):
-            blocks = np.add.reduceat(pixels, range(0, pixels.shape[axis], step), axis=axis)
-            beside = np.pad(blocks, [(int(axis == at),) * 2 for at in range(pixels.ndim)])
-            count = blocks.shape[axis]
-            sums = sum(beside.take(range(shift, shift + count), axis) for shift in range(3))
-            pixels = pixels + np.repeat(sums, step, axis)
-        return pixels
-
-    def whole(self, image):
-        beyond = [(0, round_up(size, step) - size) for size, step in zip(image.shape[1:], self.stride, strict=True)]
-        most, self.most = self.most, math.inf
-        result = self(np.pad(image, [(0, 0), *beyond], mode="edge"))
-        self.most = most
-        self.done.clear()
-        return result[:, *(slice(size) for size in image.shape[1:])]
+from tests.conv.neighbours import Neighbours
 
 
 @st.composite
@@ -137,4 +103,4 @@ def test_a_device_is_warned_of_once(caplog, monkeypatch):
         for _ in range(2):
             run(Neighbours((2,), most=20), image, (90,), Streaming(room=TileRoom("cuda:0")))
     (message,) = caplog.messages
-    assert message == "cuda:0 is out of memory: going on with smaller tiles, results as before"
+    assert message == "cuda:0 is out of memory: going on with less at once, results as before"

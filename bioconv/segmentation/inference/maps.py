@@ -76,12 +76,15 @@ class Member:
         Shape of the grid the model sees, that of the image scaled to its size of objects.
     tile
         Largest tile.
+    batch_pixels
+        Most pixels of tiles that go through the network together; 0: each goes alone.
     """
 
     runner: Runner
     intensity: Intensity
     scaled: tuple[int, ...]
     tile: tuple[int, ...]
+    batch_pixels: int = 0
 
 
 class Maps:
@@ -130,9 +133,9 @@ class Maps:
             entropy = normalised_entropy(back, exclusive=self.exclusive)
             store.add(place, np.concatenate([to_bytes(back), to_bytes(entropy[None])]))
 
-        tile = turn.shape(member.tile)
+        shape, tile = turn.shape(scaled), turn.shape(member.tile)
         with _dropped(member.runner, one):
-            member.runner.run(seen, keep, shape=turn.shape(scaled), tile=tile)
+            member.runner.run(seen, keep, shape=shape, tile=tile, batch_pixels=member.batch_pixels)
 
     def _mean(self, rows: slice) -> Floats:
         """Return the means of everything that is kept, float32 0..1."""

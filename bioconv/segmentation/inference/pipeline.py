@@ -175,7 +175,7 @@ class Segmenter:
         reading = reading * (1 + runner.overlapped) + runner.streamed_bytes
         tile_bytes = int(memory.tile_bytes / (1 + reading / runner.bytes_per_pixel))
         tile = runner.tile(scaled, max_bytes=tile_bytes, side=self.resources.tile)
-        return Member(runner, runner.model.intensity(sample), scaled, tile)
+        return Member(runner, runner.model.intensity(sample), scaled, tile, runner.batch_pixels(tile_bytes))
 
     def _result(self, view: View, memory: MemoryPlan, contrast: Contrast, warnings: list[str]) -> Segmented:
         folder = self.resources.folder if memory.results_on_disk else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bioconv import runtime
 from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.batching import BATCH_PIXELS
 from bioconv.conv.blending import run_blended
 from bioconv.conv.device_memory import Courier, Sent, TileRoom
 from bioconv.conv.geometry import network_geometry
@@ -47,7 +48,8 @@ class Runner:
     bytes_per_pixel
         Memory that the network takes for each pixel of a tile.
     overlapped
-        Whether threads read the next tile and write the last one while the network works.
+        Whether threads read the next tile and write the last one while the network works, and small tiles go through
+        it together.
     room
         What the device's memory was found to hold, over all images.
     """
@@ -67,7 +69,7 @@ class Runner:
         model
         overlapped
             None: on a CUDA device. On the CPU the network takes all processors, and what is gained by reading beside
-            it is less than what the memory for two more tiles costs.
+            it is less than what the memory for two more tiles costs; nor does a batch take less time than its tiles.
         """
         folded = replace(model, network=for_inference(model.network))
         channels = len(model.inputs)
@@ -128,6 +130,10 @@ class Runner:
         sides = [side // stride * stride for side, stride in zip(tile, strides, strict=True)]
         return tile_within(tuple(map(min, sides, whole)), self.room.pixels, self.geometry)
 
+    def batch_pixels(self, max_bytes: int) -> int:
+        """Return the most pixels of a batch of tiles: together they take no more memory than one large tile would."""
+        return int(min(BATCH_PIXELS, max_bytes / self.bytes_per_pixel)) if self.overlapped else 0
+
     def run(
         self,
         read: Callable[[Window], Floats],
@@ -135,10 +141,12 @@ class Runner:
         *,
         shape: tuple[int, ...],
         tile: tuple[int, ...],
+        batch_pixels: int = 0,
     ) -> None:
         """Run the model over prepared pixels; `write` gets every pixel once, as probabilities.
 
-        Where it is overlapped, `read` is called from one thread and `write` from another.
+        Tiles of equal size go through the network together, up to `batch_pixels` of them; 0: one by one. Where it is
+        overlapped, `read` is called from one thread and `write` from another.
 
         Raises
         ------
@@ -146,27 +154,28 @@ class Runner:
             If the device's memory does not hold the smallest tile, or a window that is blended.
         """
         function = self._steps() if self.overlapped else self.model.maps
-        how = Streaming(self.overlapped, self.room)
+        how = Streaming(self.overlapped, self.room, batch_pixels)
         if self.geometry is None:
             run_blended(function, read, write, shape=shape, window=tile, how=how)
         else:
             run_tiled(function, read, write, shape=shape, geometry=self.geometry, tile=tile, how=how)
 
-    def _steps(self) -> Steps[Floats, Any, Any, Floats]:
-        """Return `model.maps` in steps: to the device ahead, back from it behind."""
+    def _steps(self) -> Steps[Sequence[Floats], Any, Any, Sequence[NDArray[Any]]]:
+        """Return `model.maps` of batches in steps: to the device ahead, back from it behind."""
         model = self.model
         courier = Courier(next(model.network.parameters()).device)
 
-        def load(prepared: Floats) -> tuple[tuple[int, ...], Sent]:
-            return prepared.shape[1:], courier.send(network_input(prepared, model.stride))
+        def load(batch: Sequence[Floats]) -> tuple[tuple[int, ...], Sent]:
+            inputs = [network_input(prepared, model.stride) for prepared in batch]
+            return batch[0].shape[1:], courier.send(torch.cat(inputs) if len(inputs) > 1 else inputs[0])
 
         def compute(loaded: tuple[tuple[int, ...], Sent]) -> Sent:
             sizes, sent = loaded
             with torch.inference_mode():
-                found: Tensor = model.objective.probabilities(model.network(courier.receive(sent)).float())[0]
-                return courier.leave(found[:, *(slice(size) for size in sizes)].contiguous())
+                found: Tensor = model.objective.probabilities(model.network(courier.receive(sent)).float())
+                return courier.leave(found[:, :, *(slice(size) for size in sizes)].contiguous())
 
-        return Steps(load, compute, courier.fetch)
+        return Steps(load, compute, lambda left: list(courier.fetch(left)))
 
 
 def _rounded(size: int, multiple: int) -> int:

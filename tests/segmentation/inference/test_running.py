@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bioconv import Failure, runtime, segment
+from bioconv.conv.batching import BATCH_PIXELS
 from bioconv.conv.device_memory import DeviceFullError
 from bioconv.errors import InputError, ModelError
 from bioconv.images.image import image_from_array
@@ -41,11 +42,11 @@ def warnings(caplog, monkeypatch):
 
 
 def out_of_memory_above(runner, pixels):
-    """Let a network run out of memory for tiles of more pixels; return the sizes it was given."""
+    """Let a network run out of memory for batches of more pixels; return the pixels it was given."""
     seen = []
 
     def look(module, inputs):
-        seen.append(math.prod(inputs[0].shape[2:]))
+        seen.append(inputs[0][:, 0].numel())
         if seen[-1] > pixels:
             raise torch.OutOfMemoryError
 
@@ -53,24 +54,32 @@ def out_of_memory_above(runner, pixels):
     return seen
 
 
-def maps_of(runner, image, tile):
+def batches_of(runner):
+    """Return the shapes of the batches that a network will be given."""
+    shapes = []
+    runner.model.network.register_forward_pre_hook(lambda module, inputs: shapes.append(tuple(inputs[0].shape)))
+    return shapes
+
+
+def refuse(*words, **named):
+    message = "attention looks at the whole image"
+    raise ModelError(message)
+
+
+def maps_of(runner, image, tile, batch_pixels=0):
     found = np.full((len(runner.model.labels), *image.shape[1:]), np.nan, np.float32)
 
     def write(window, values):
         assert np.isnan(found[:, *window]).all()
         found[:, *window] = values
 
-    runner.run(lambda window: image[:, *window], write, shape=image.shape[1:], tile=tile)
+    runner.run(lambda window: image[:, *window], write, shape=image.shape[1:], tile=tile, batch_pixels=batch_pixels)
     return found
 
 
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("side", [32, 60, 500])
 def test_overlap_changes_no_bit(spot_model, monkeypatch, exact, side):
-    def refuse(*words, **named):
-        message = "attention looks at the whole image"
-        raise ModelError(message)
-
     if not exact:
         monkeypatch.setattr(running, "network_geometry", refuse)
     image = np.random.default_rng(0).random((1, *SHAPE), np.float32)
@@ -85,11 +94,60 @@ def test_overlap_changes_no_bit_of_a_volume(spot_model):
     np.testing.assert_array_equal(maps_of(both, image, (20,) * 3), maps_of(one, image, (20,) * 3))
 
 
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(("shape", "side"), [(SHAPE, 33), ((20, 30, 25), 19)])
+def test_tiles_in_batches_give_the_same_maps(spot_model, monkeypatch, exact, shape, side):
+    """Blended windows are of an odd size too: they are filled up for the network."""
+    if not exact:
+        monkeypatch.setattr(running, "network_geometry", refuse)
+    image = np.random.default_rng(0).random((2, *shape), np.float32)
+    model = from_model_file(spot_model(ndim=len(shape), inputs=("a", "b")))
+    runner, tile = Runner.of(model, overlapped=True), (side,) * len(shape)
+    shapes = batches_of(runner)
+    alone = maps_of(runner, image, tile)
+    assert {shape[0] for shape in shapes} == {1}
+    count = len(shapes)
+    shapes.clear()
+    bound = 3 * (side + 1) ** len(shape)
+    together = maps_of(runner, image, tile, batch_pixels=bound)
+    assert sum(shape[0] for shape in shapes) == count
+    assert max(shape[0] for shape in shapes) >= 3
+    assert max(shape[0] * math.prod(shape[2:]) for shape in shapes) <= bound
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-6)
+    assert alone.std() > 0.01
+
+
 def test_on_the_cpu_nothing_is_overlapped_unless_asked(spot_model):
     model = from_model_file(spot_model())
     assert not Runner.of(model).overlapped
     assert Runner.of(model).streamed_bytes == 0
+    assert Runner.of(model).batch_pixels(10**12) == 0
     assert Runner.of(model, overlapped=True).streamed_bytes > 0
+
+
+def test_a_batch_takes_no_more_memory_than_the_largest_tile(spot_model):
+    runner = Runner.of(from_model_file(spot_model()), overlapped=True)
+    for max_bytes in (100_000, 10**6, 10**7):
+        tile = runner.tile((10**4, 10**4), max_bytes=max_bytes)
+        assert math.prod(tile) <= runner.batch_pixels(max_bytes) <= max_bytes / runner.bytes_per_pixel
+    assert runner.batch_pixels(10**15) == BATCH_PIXELS
+
+
+@pytest.mark.parametrize("uncertainty", [None, "mc-dropout"])
+def test_small_tiles_of_an_image_go_together_where_a_device_computes(spot_model, spots, uncertainty):
+    found, counts = [], []
+    for overlapped in (False, True):
+        runner = Runner.of(from_model_file(spot_model(dropout=0.3)), overlapped=overlapped)
+        shapes = batches_of(runner)
+        segmenter = Segmenter([runner], Choices(uncertainty=uncertainty), Resources(tile=32), keep_probabilities=True)
+        made = segmenter.segment(image_from_array(spots(SHAPE), axes="YX"))
+        found.append(made.all_maps(made.probabilities).astype(np.float32))
+        made.close()
+        counts.append({shape[0] for shape in shapes})
+        assert max(math.prod(shape[2:]) for shape in shapes) <= 32**2
+    assert counts[0] == {1}
+    assert max(counts[1]) > 3
+    assert np.abs(found[0] - found[1]).max() <= 1.01 / 255
 
 
 def test_memory_of_tiles_on_the_way_is_counted(spot_model, spots):
@@ -125,7 +183,7 @@ def test_where_memory_runs_out_the_labels_are_the_same(spot_model, spots, warnin
     whole, _ = segmented(math.inf)
     assert not warnings()
     small, seen = segmented(2500)
-    assert warnings() == ["cpu is out of memory: going on with smaller tiles, results as before"]
+    assert warnings() == ["cpu is out of memory: going on with less at once, results as before"]
     assert 0 < sum(size > 2500 for size in seen) <= 4
     assert max(seen[len(seen) // 2 :]) <= 2500  # the second image began with what the first had found
     assert max(seen) > 4 * 2500
@@ -206,6 +264,8 @@ def test_on_a_gpu_copies_on_other_streams_change_nothing(spot_model):
         np.testing.assert_array_equal(maps_of(runner, image, (40, 40)), plain)
     on_cpu = maps_of(Runner.of(from_model_file(spot_model())), image, (40, 40))
     np.testing.assert_allclose(plain, on_cpu, atol=2e-3)
+    together = maps_of(runner, image, (40, 40), batch_pixels=4 * 40**2)
+    np.testing.assert_allclose(together, plain, atol=2e-3)
     seen = out_of_memory_above(runner, 1000)
     np.testing.assert_allclose(maps_of(runner, image, (40, 40)), plain, atol=2e-3)
     assert max(seen) > 1000 > min(seen)

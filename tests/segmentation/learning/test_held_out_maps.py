@@ -46,7 +46,7 @@ def test_tiles_are_the_whole_image(pixels, monkeypatch, caplog):
     found = held_out_maps(small, OBJECTIVE, image)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
     assert wanted.std() > 1e-3
-    assert ("going on with smaller tiles" in caplog.text) == (pixels < 200 * 292)
+    assert ("going on with less at once" in caplog.text) == (pixels < 200 * 292)
     assert min(a * b for a, b in small.asked) <= pixels
 
 
