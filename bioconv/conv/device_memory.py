@@ -102,6 +102,7 @@ def must_fit(device: str | torch.device, what: str) -> Iterator[None]:
 def release() -> None:
     """Give back memory that torch keeps but nothing uses; after an error's block, as the error keeps tensors alive."""
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
 
 
@@ -208,9 +209,7 @@ class TileRoom:
             return work()
         except torch.OutOfMemoryError:
             pass  # what did not fit lives in its traceback, which ends here
-        if torch.cuda.is_available():
-            gc.collect()
-            torch.cuda.empty_cache()
+        release()
         return None
 
     def lower(self, pixels: int) -> None:
