@@ -99,9 +99,8 @@ def torch_pools(codes: Tensor, filters: Tensor, thresholds: Tensor, both: bool) 
     tops, totals = [], []
     for strand in [letters, letters.flip(-2, -1)] if both else [letters]:
         padded = functional.pad(strand.flatten(1, -2), (length - 1,) * 2, value=0.25)
-        values = functional.conv1d(
-            padded, filters.flatten(0, -3), thresholds.flatten(), groups=padded.shape[1] // 4
-        ).unflatten(1, found)
+        values = functional.conv1d(padded, filters.flatten(0, -3), thresholds.flatten(), groups=padded.shape[1] // 4)
+        values = values.reshape(len(values), *found, values.shape[-1])
         tops.append(values.max(-1).values)
         totals.append(values.relu().sum(-1))
     return torch.stack(tops), torch.stack(totals)

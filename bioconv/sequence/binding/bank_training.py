@@ -182,4 +182,4 @@ class _HeldOut:
         piece = PieceSize(_ALL_AT_ONCE, smallest=1)
         total = np.asarray(sum(in_pieces(work, 0, len(self.codes), piece=piece, device=device)))
         each = np.repeat(self.counts, len(total) // len(self.counts))
-        return np.nan_to_num(total / each, nan=np.inf)
+        return np.asarray(np.nan_to_num(total / each, nan=np.inf))
