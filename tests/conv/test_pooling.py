@@ -38,6 +38,24 @@ def definition(codes, filters, thresholds, both, average):
     return torch.stack(strands)
 
 
+def by_cpu(codes, filters, thresholds, both, average):
+    return pool_detectors(codes, filters, thresholds, reverse_complement=both, average=average)
+
+
+def assert_same(pools, definition, case, both, average):
+    """Values and gradients in float32 against a definition in float64."""
+    codes, *parameters = case
+    parameters = [parameter.requires_grad_() for parameter in parameters]
+    expected = definition(codes, *parameters, both, average)
+    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
+    found = pools(codes, *single, both, average)
+    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
+    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
+    wanted = torch.autograd.grad(expected, parameters, direction)
+    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
+        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+
+
 def random_case(rng, count, length, letters):
     codes = torch.from_numpy(rng.integers(0, 6, (7, letters)).astype(np.uint8))
     filters = torch.from_numpy(rng.normal(size=(count, 4, length)))
@@ -48,16 +66,7 @@ def random_case(rng, count, length, letters):
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("count", "length", "letters"), [(16, 24, 40), (5, 7, 12), (33, 1, 3), (40, 8, 2), (3, 11, 1)])
 def test_values_and_gradients_are_the_definition_s(level, count, length, letters, both, average):
-    codes, filters, thresholds = random_case(np.random.default_rng(count), count, length, letters)
-    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
-    expected = definition(codes, *parameters, both, average)
-    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
-    found = pool_detectors(codes, *single, reverse_complement=both, average=average)
-    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
-    wanted = torch.autograd.grad(expected, parameters, direction)
-    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
-        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+    assert_same(by_cpu, definition, random_case(np.random.default_rng(count), count, length, letters), both, average)
 
 
 def test_results_do_not_depend_on_threads_or_company(level):
@@ -108,16 +117,7 @@ def by_group(codes, filters, thresholds, both, average):
     ("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (4, 1, 6, 2), (1, 4, 2, 5)]
 )
 def test_groups_are_each_by_itself(level, groups, count, length, letters, both, average):
-    codes, filters, thresholds = grouped_case(0, groups, count, length, letters)
-    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
-    expected = by_group(codes, *parameters, both, average)
-    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
-    found = pool_detectors(codes, *single, reverse_complement=both, average=average)
-    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
-    wanted = torch.autograd.grad(expected, parameters, direction)
-    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
-        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+    assert_same(by_cpu, by_group, grouped_case(0, groups, count, length, letters), both, average)
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 20), st.integers(0, 2**32 - 1))

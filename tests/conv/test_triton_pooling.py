@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bioconv.conv import pooling, pooling_device
 from bioconv.conv.functional import Choice
 from bioconv.conv.pooling_device import PoolLaunch, choose_pooling, triton_pools
-from tests.conv.test_pooling import by_group, definition, grouped_case, random_case
+from tests.conv.test_pooling import assert_same, by_cpu, by_group, definition, grouped_case, random_case
 
 pytest.importorskip("triton")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -28,40 +28,18 @@ def by_triton(codes, filters, thresholds, both, average, launch=SMALL):
     return torch.stack([top.relu(), mean], dim=-1).flatten(-2).cpu()
 
 
-def by_cpu(codes, filters, thresholds, both, average):
-    return pooling.pool_detectors(codes, filters, thresholds, reverse_complement=both, average=average)
-
-
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("count", "length", "letters"), [(16, 24, 40), (5, 7, 12), (33, 1, 3), (18, 8, 2), (3, 11, 1)])
 def test_values_and_gradients_are_the_definition_s(count, length, letters, both, average):
-    codes, filters, thresholds = random_case(np.random.default_rng(count), count, length, letters)
-    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
-    expected = definition(codes, *parameters, both, average)
-    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
-    found = by_triton(codes, *single, both, average)
-    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
-    wanted = torch.autograd.grad(expected, parameters, direction)
-    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
-        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+    assert_same(by_triton, definition, random_case(np.random.default_rng(count), count, length, letters), both, average)
 
 
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize(("groups", "count", "length", "letters"), [(3, 5, 4, 9), (2, 33, 3, 7), (2, 16, 24, 30)])
 def test_groups_are_each_by_itself(groups, count, length, letters, both, average):
-    codes, filters, thresholds = grouped_case(1, groups, count, length, letters)
-    parameters = [filters.requires_grad_(), thresholds.requires_grad_()]
-    expected = by_group(codes, *parameters, both, average)
-    single = [parameter.detach().float().requires_grad_() for parameter in parameters]
-    found = by_triton(codes, *single, both, average)
-    torch.testing.assert_close(found, expected.float(), rtol=1e-5, atol=1e-5)
-    direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1)).double()
-    wanted = torch.autograd.grad(expected, parameters, direction)
-    for found_grad, grad in zip(torch.autograd.grad(found, single, direction.float()), wanted, strict=True):
-        torch.testing.assert_close(found_grad, grad.float(), rtol=1e-4, atol=1e-4)
+    assert_same(by_triton, by_group, grouped_case(1, groups, count, length, letters), both, average)
 
 
 @settings(max_examples=4, deadline=None)
