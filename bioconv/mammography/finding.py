@@ -26,11 +26,14 @@ class Failure:
         that holds them all.
     reason
         Why, starting with the path or the table's line.
+    table
+        The table whose line it is of.
     """
 
     path: Path
     name: str
     reason: str
+    table: Path | None = None
 
 
 def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View], list[Failure]]:
@@ -62,7 +65,9 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
     for entry in entries:
         reason = entry.reason
         if not reason and entry.path.resolve() in seen:
-            continue
+            if isinstance(entry, Found):
+                continue
+            reason = f"{entry.where}: {entry.name} is the file of an earlier line"
         seen.add(entry.path.resolve())
         if isinstance(entry, Found) and entry.files:
             reason = f"{len(entry.files)} slices of a volume, no mammogram; give files of modality MG"
@@ -72,7 +77,8 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
             except BioconvError as error:
                 reason = str(error)
         if reason:
-            failures.append(Failure(entry.path, entry.name, _placed(entry, reason)))
+            table = entry.table if isinstance(entry, Row) else None
+            failures.append(Failure(entry.path, entry.name, _placed(entry, reason), table))
     if len(paths) > 1:
         views, failures = _named_apart(views, failures, [Path(path) for path in paths])
     return mark_copies(views), failures

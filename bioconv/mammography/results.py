@@ -125,7 +125,7 @@ class _Rows:
         }  # fmt: skip
 
     def unknown(self, failure: Failure) -> Row:
-        words = self.identifiers.words_of(failure.path, failure.name)
+        words = self.identifiers.words_of(failure.path, failure.name, table=failure.table)
         reason = self._reason(failure.reason, words, failure.name)
         return self._blank() | {"image": self.identifiers.of(failure.name), "status": "failed", "reason": reason}
 
