@@ -78,9 +78,9 @@ class Outcome:
     scored
         None: it failed, or is listed only.
     view
-        None: it is no mammogram.
+        None: it is no mammogram, and no table says what it should have been.
     failure
-        What was found in place of one.
+        What was found in place of a mammogram.
     skipped
         Whether the manifest proved it done before.
     """
@@ -161,7 +161,7 @@ class Batch:
         for failure in _apart(failures, {view.name for view in views}):
             record = replace(self._record(failure.name, failure.path), reason=failure.reason)
             words = self.identifiers.words_of(failure.path, failure.name, table=failure.table)
-            yield Outcome(failure.name, self._noted(record, words), failure=failure)
+            yield Outcome(failure.name, self._noted(record, words), view=failure.view, failure=failure)
 
     def listed(self, view: View) -> Outcome:
         """Note an image that is not scored, if it is not noted yet."""
@@ -286,8 +286,12 @@ class Batch:
         }
         inputs = Inputs(
             scored=[one.scored for one in outcomes if one.scored is not None],
-            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded],
-            unread=[(one.view, one.record.reason) for one in outcomes if one.failed and one.view is not None],
+            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded and one.failure is None],
+            unread=[
+                (one.view, one.record.reason)
+                for one in outcomes
+                if one.failed and one.view is not None and one.failure is None
+            ],
             unknown=[one.failure for one in outcomes if one.failure is not None],
         )
         return make_tables(self.classifier, inputs, identifiers=self.identifiers, heat_maps=maps)
@@ -314,7 +318,7 @@ def _apart(failures: Sequence[Failure], taken: set[str]) -> Iterator[Failure]:
             number += 1
             name = f"{failure.name or failure.path.name} ({number})"
         taken.add(name)
-        yield replace(failure, name=name)
+        yield failure.renamed(name)
 
 
 def _scored(view: View, record: Record) -> ImageScore | None:
