@@ -115,7 +115,7 @@ def output_places(network: nn.Module, sizes: tuple[int, ...]) -> tuple[NDArray[n
 
 def _middles(axis: Axis) -> NDArray[np.float64]:
     turn, phase = np.divmod(np.arange(axis.size), axis.phases)
-    return (axis.lowest[phase] + axis.highest[phase]) / 2 + turn * axis.period
+    return np.asarray((axis.lowest[phase] + axis.highest[phase]) / 2 + turn * axis.period, np.float64)
 
 
 def _followed(network: nn.Module, trace: _WholeTrace, sizes: tuple[int, ...]) -> Any:

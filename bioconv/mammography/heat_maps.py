@@ -84,7 +84,7 @@ def _places(network: nn.Module, sizes: tuple[int, ...]) -> Places | None:
 
 def _evenly(count: int, size: int) -> NDArray[np.float64]:
     """Return the middles of `count` equal parts of `size` pixels."""
-    return (np.arange(count) + 0.5) * (size / count) - 0.5
+    return np.asarray((np.arange(count) + 0.5) * (size / count) - 0.5, np.float64)
 
 
 def _between(places: NDArray[np.float64], size: int) -> NDArray[np.float64]:
