@@ -237,6 +237,35 @@ def refuse_among_inputs(output: Path, given: Iterable[Path], files: Iterable[Pat
         raise OptionError(message)
 
 
+def refuse_overwriting(output: Path, names: Iterable[str], given: Iterable[Path]) -> None:
+    """Refuse to write over files that are no results of ours: those that were given, or lie in a foreign folder.
+
+    Parameters
+    ----------
+    names
+        Of the files that will be written into the folder, or removed from it.
+    given
+        What was asked for: files and folders.
+
+    Raises
+    ------
+    OptionError
+        If one was given, or is there without a manifest.
+    """
+    inputs = {path.resolve() for path in given}
+    for name in names:
+        place = output / name
+        if place.resolve() in inputs:
+            message = f"-o {output} would write over {place}, which is to be read; give a folder of its own"
+            raise OptionError(message)
+        if place.exists() and not (output / NAME).is_file():
+            message = (
+                f"-o {output} holds {name} and no {NAME}, so it may not be a result: it is not written over; "
+                "give another folder"
+            )
+            raise OptionError(message)
+
+
 def _parse(line: bytes) -> Record | None:
     try:
         fields = json.loads(line)

@@ -116,7 +116,8 @@ def _classify(
     given: dict[str, Any],
 ) -> int:
     """Classify what was found, or show what would be done; return the exit code."""
-    from bioconv.manifest import refuse_among_inputs
+    from bioconv.mammography.batch import RESULTS
+    from bioconv.manifest import refuse_among_inputs, refuse_overwriting
 
     wanted, views, bad = found
     failures = Failures(len(views) + len(bad), given["max_failures"], given["events"])
@@ -134,6 +135,7 @@ def _classify(
     if classifier is None:
         return _show_plan(views, bad, failures)
     refuse_among_inputs(output, wanted, (view.path for view in views))
+    refuse_overwriting(output, RESULTS, wanted)
     runtime.logger.info("Research use only, not a medical device.")
     for warning in filter(None, (classifier.domain_warning, classifier.rule_warning)):
         runtime.logger.warning("%s", warning)

@@ -95,8 +95,11 @@ def shard_of(found: tuple[list[View], list[Failure]], shard: str | None) -> tupl
 
     views, bad = found
     which = parse_shard(shard)
-    patients = set(which.stretch(sorted({view.patient for view in views})))
-    return [view for view in views if view.patient in patients], which.stretch(bad)
+    everyone = {view.patient for view in views} | {one.view.patient for one in bad if one.view is not None}
+    patients = set(which.stretch(sorted(everyone)))
+    unknown = which.stretch([one for one in bad if one.view is None])
+    own = [one for one in bad if one.view is not None and one.view.patient in patients]
+    return [view for view in views if view.patient in patients], [*own, *unknown]
 
 
 def warn_of_pictures(views: Sequence[View], given: dict[str, Any]) -> None:

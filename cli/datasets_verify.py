@@ -39,6 +39,7 @@ def command(
 
     from bioconv.download import cache_folder
     from bioconv.errors import OptionError
+    from bioconv.runtime import logger
 
     if folder and (len(names) != 1 or in_mirror):
         message = "--folder is the folder of one set: give one NAME, and leave --mirror out"
@@ -53,9 +54,14 @@ def command(
         if as_json:
             click.echo("[]")
         raise OptionError(message)
-    checks = [check(source, root / source.place if root else folder) for source in wanted]
+    places = [(source, root / source.place if root else folder) for source in wanted]
+    there = [(source, place) for source, place in places if place is None or place.is_dir()]
+    for source, place in places:
+        if place is not None and not place.is_dir():
+            logger.error("%s: no such folder; expected the one that holds %s", place, source.name)
+    checks = [check(source, place) for source, place in there]
     click.echo(json.dumps([_facts(one) for one in checks], indent=1) if as_json else "\n".join(map(_text, checks)))
-    if not all(one.complete for one in checks):
+    if len(checks) < len(wanted) or not all(one.complete for one in checks):
         context.exit(3 if any(one.good for one in checks) else 4)
 
 

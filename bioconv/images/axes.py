@@ -123,7 +123,10 @@ def advice(shape: tuple[int, ...]) -> str:
     example = {1: "X", 2: "YX", 3: "ZYX", 4: "ZCYX", 5: "TZCYX"}.get(len(shape), "TZCYX")
     if len(shape) == 3 and shape[-1] <= 4:
         example = "YXC"
-    return f"name them with --axes, for example --axes {example} ({MEANING})"
+    return (
+        f"segment and train segment can be told, for example --axes {example} ({MEANING}); for other commands write a "
+        "file that says it"
+    )
 
 
 def full_window(shape: tuple[int, ...], window: Window | None) -> Window:

@@ -51,8 +51,9 @@ def check_ratio(shape: Sequence[int], dtype: np.dtype[Any], stored: int, *, rati
     """
     needed = declared_bytes(shape, dtype)
     if needed > stored * ratio + (SLACK if ratio > 1 else 0):
+        values = dtype if dtype.kind != "V" else f"values of {dtype.itemsize} bytes"
         message = (
-            f"declares {dtype} {tuple(shape)}, {needed} bytes, but holds only {stored} bytes of pixel data: "
+            f"declares {values} {tuple(shape)}, {needed} bytes, but holds only {stored} bytes of pixel data: "
             "the file is cut short or damaged; copy it again"
         )
         raise InputError(message)

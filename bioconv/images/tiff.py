@@ -85,7 +85,7 @@ def _one_series(file: tifffile.TiffFile, axes: str | None) -> tuple[tifffile.Tif
     sizes = ", ".join(f"{series.axes} {'x'.join(map(str, series.shape))}" for series in found[:4])
     message = (
         f"holds {len(found)} images ({sizes}{', ...' if len(found) > 4 else ''}); keep one in a file of its own "
-        "(bfconvert -series 0, or Fiji), or give --axes to read the first"
+        "(bfconvert -series 0, or Fiji), or let segment or train segment read the first (--axes)"
     )
     raise InputError(message)
 

@@ -36,6 +36,8 @@ from bioconv.manifest import DONE, FAILED, Manifest, Output, Record, file_hash, 
 from bioconv.outputs import open_output
 from bioconv.wording import unreadable
 
+RESULTS = ("images.csv", "breasts.csv", "exams.csv", "evaluation.json", "evaluation.csv", "report.html")
+"""Files about a batch as a whole, in its folder."""
 HEAT_MAPS, THUMBNAILS, CAPTURES = "heat_maps", "thumbnails", "dicom"
 _THUMBNAIL = 640
 
@@ -76,7 +78,9 @@ class Outcome:
     scored
         None: it failed, or is listed only.
     view
-        None: it is no mammogram.
+        None: it is no mammogram, and no table says what it should have been.
+    failure
+        What was found in place of a mammogram.
     skipped
         Whether the manifest proved it done before.
     """
@@ -85,6 +89,7 @@ class Outcome:
     record: Record
     scored: ImageScore | None = None
     view: View | None = None
+    failure: Failure | None = None
     skipped: bool = False
 
     @property
@@ -155,7 +160,8 @@ class Batch:
         """Note what could not be read as mammograms, under names that are no view's."""
         for failure in _apart(failures, {view.name for view in views}):
             record = replace(self._record(failure.name, failure.path), reason=failure.reason)
-            yield Outcome(failure.name, self._noted(record, self.identifiers.words_of(failure.path, failure.name)))
+            words = self.identifiers.words_of(failure.path, failure.name, table=failure.table)
+            yield Outcome(failure.name, self._noted(record, words), view=failure.view, failure=failure)
 
     def listed(self, view: View) -> Outcome:
         """Note an image that is not scored, if it is not noted yet."""
@@ -280,13 +286,13 @@ class Batch:
         }
         inputs = Inputs(
             scored=[one.scored for one in outcomes if one.scored is not None],
-            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded],
-            unread=[(one.view, one.record.reason) for one in outcomes if one.failed and one.view is not None],
-            unknown=[
-                Failure(Path(one.record.source), one.name, one.record.reason)
+            listed=[one.view for one in outcomes if one.view is not None and one.view.excluded and one.failure is None],
+            unread=[
+                (one.view, one.record.reason)
                 for one in outcomes
-                if one.failed and one.view is None
+                if one.failed and one.view is not None and one.failure is None
             ],
+            unknown=[one.failure for one in outcomes if one.failure is not None],
         )
         return make_tables(self.classifier, inputs, identifiers=self.identifiers, heat_maps=maps)
 
@@ -312,7 +318,7 @@ def _apart(failures: Sequence[Failure], taken: set[str]) -> Iterator[Failure]:
             number += 1
             name = f"{failure.name or failure.path.name} ({number})"
         taken.add(name)
-        yield replace(failure, name=name)
+        yield failure.renamed(name)
 
 
 def _scored(view: View, record: Record) -> ImageScore | None:

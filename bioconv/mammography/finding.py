@@ -10,7 +10,7 @@ from pathlib import Path
 from bioconv.errors import BioconvError
 from bioconv.images.finding import Found, find_images
 from bioconv.mammography.tables import Row, is_view_table, read_view_table
-from bioconv.mammography.views import View, read_view
+from bioconv.mammography.views import View, read_view, view_of_line
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,22 @@ class Failure:
         that holds them all.
     reason
         Why, starting with the path or the table's line.
+    table
+        The table whose line it is of.
+    view
+        What that line says it is, of a file that is not there or is no image; else None: nobody knows.
     """
 
     path: Path
     name: str
     reason: str
+    table: Path | None = None
+    view: View | None = None
+
+    def renamed(self, name: str) -> Failure:
+        """Return the same under another name."""
+        view = None if self.view is None else replace(self.view, name=name)
+        return replace(self, name=name, view=view)
 
 
 def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View], list[Failure]]:
@@ -62,7 +73,9 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
     for entry in entries:
         reason = entry.reason
         if not reason and entry.path.resolve() in seen:
-            continue
+            if isinstance(entry, Found):
+                continue
+            reason = f"{entry.where}: {entry.name} is the file of an earlier line"
         seen.add(entry.path.resolve())
         if isinstance(entry, Found) and entry.files:
             reason = f"{len(entry.files)} slices of a volume, no mammogram; give files of modality MG"
@@ -72,7 +85,7 @@ def find_views(paths: Sequence[Path], *, force: bool = False) -> tuple[list[View
             except BioconvError as error:
                 reason = str(error)
         if reason:
-            failures.append(Failure(entry.path, entry.name, _placed(entry, reason)))
+            failures.append(_failure(entry, reason))
     if len(paths) > 1:
         views, failures = _named_apart(views, failures, [Path(path) for path in paths])
     return mark_copies(views), failures
@@ -100,8 +113,16 @@ def _named_apart(
 
     return (
         [replace(view, name=below(view.path)) for view in views],
-        [replace(failure, name=below(failure.path)) for failure in failures],
+        [failure.renamed(below(failure.path)) for failure in failures],
     )
+
+
+def _failure(entry: Row | Found, reason: str) -> Failure:
+    found = Failure(entry.path, entry.name, _placed(entry, reason))
+    if isinstance(entry, Found):
+        return found
+    view = view_of_line(entry.path, entry.name, entry.given) if not entry.reason else None
+    return replace(found, table=entry.table, view=view)
 
 
 def _rows(tables: Sequence[Path], failures: list[Failure]) -> list[Row]:

@@ -7,14 +7,18 @@ on a mammogram its grid is coarse, and a map of a low score says nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn import functional
+from torch import Tensor, nn
 
+from bioconv.conv.receptive import output_places
 from bioconv.mammography.model import ClassificationModel, network_inputs
+
+Places = tuple[NDArray[np.float64], ...]
+_KNOWN: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], Places | None]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,8 @@ class HeatMap:
     Parameters
     ----------
     values
-        (Y, X) float32 on the prepared grid, 0 to 1, 1 at its greatest; all 0 where nothing raises the score.
+        (Y, X) float32 on the prepared grid, 0 to 1; all 0 where nothing raises the score. A value of the network's
+        last map lies in the middle of the pixels that it can depend on, the greatest one is 1 there.
     strength
         The greatest value before scaling, in units of the logit.
     coarse
@@ -49,10 +54,42 @@ def heat_map(model: ClassificationModel, prepared: NDArray[np.float32], *, outpu
     cam = grad_cam(model.network, network_inputs(prepared[None], model.normalisation), output=output)
     strength = float(cam.max())
     scaled = cam / strength if strength > 0 else np.zeros_like(cam)
-    tensor = torch.from_numpy(np.ascontiguousarray(scaled))[None, None]
-    size = prepared.shape[1:]
-    values = functional.interpolate(tensor, size=list(size), mode="bilinear", align_corners=False)[0, 0]
-    return HeatMap(values.numpy(), strength, (cam.shape[0], cam.shape[1]))
+    size = prepared.shape[1], prepared.shape[2]
+    rows, columns = _places(model.network, (len(model.normalisation.mean), *size)) or map(_evenly, cam.shape, size)
+    values = _between(rows, size[0]) @ scaled @ _between(columns, size[1]).T
+    return HeatMap(np.asarray(values, np.float32), strength, (cam.shape[0], cam.shape[1]))
+
+
+class _Features(nn.Module):
+    """A classifier up to the last map before pooling."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.training = network.training
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the last map (N, channels, y, x) of images (N, C, Y, X)."""
+        found: Tensor = self.network.features(images)  # type: ignore[operator]
+        return found
+
+
+def _places(network: nn.Module, sizes: tuple[int, ...]) -> Places | None:
+    """Return where the values of the last map lie; followed once for all images of a size."""
+    known = _KNOWN.setdefault(network, {})
+    if sizes not in known:
+        known[sizes] = output_places(_Features(network), sizes)
+    return known[sizes]
+
+
+def _evenly(count: int, size: int) -> NDArray[np.float64]:
+    """Return the middles of `count` equal parts of `size` pixels."""
+    return np.asarray((np.arange(count) + 0.5) * (size / count) - 0.5, np.float64)
+
+
+def _between(places: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the matrix (size, values) that puts values at their places, linear in between, and as they end beyond."""
+    return np.stack([np.interp(np.arange(size), places, one) for one in np.eye(len(places))], axis=1)
 
 
 def grad_cam(network: nn.Module, images: torch.Tensor, *, output: int) -> NDArray[np.float32]:

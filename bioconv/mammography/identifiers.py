@@ -65,9 +65,10 @@ class Identifiers:
         # pydicom quotes values that break the standard, a date of birth among them.
         return _QUOTED.sub(r"\1", text)
 
-    def words_of(self, path: Path, name: str, view: View | None = None) -> dict[str, str]:
-        """Return what texts about an input must not say, for `without`."""
-        words = {one: self.of(name) for one in (str(path), str(path.resolve()), path.name, name)}
+    def words_of(self, path: Path, name: str, view: View | None = None, *, table: Path | None = None) -> dict[str, str]:
+        """Return what texts about an input must not say, for `without`; a table is called so, as its line says more."""
+        words = dict.fromkeys(() if table is None else (str(table), table.name), "table")
+        words |= {one: self.of(name) for one in (str(path), str(path.resolve()), path.name, name) if one not in words}
         for value in () if view is None else (view.patient, view.study, view.sop_uid, view.study_date):
             words[value] = self.of(value)
         return words

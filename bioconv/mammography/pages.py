@@ -126,11 +126,12 @@ def _breasts(rows: Sequence[Row]) -> Table:
 
 
 def _hung(rows: Sequence[Row], pictures: dict[str, tuple[Path, bool]]) -> list[PicturedView]:
-    """Return the four standard views where they hang, missing ones too, then all others."""
+    """Return the four standard views where they hang, missing ones and unreadable ones too, then all others."""
     rest = sorted(rows, key=lambda row: (row["status"] != "scored", _name(row), row["image"]))
     hung = []
     for name in _HUNG:
-        own = next((row for row in rest if _name(row) == name and row["status"] == "scored"), None)
+        named = sorted((row for row in rest if _name(row) == name), key=lambda row: row["status"] != "scored")
+        own = next((row for row in named if row["status"] != "excluded"), None)
         hung.append(PicturedView(name, "missing") if own is None else _view(own, pictures))
         rest = [row for row in rest if row is not own]
     return [*hung, *(_view(row, pictures) for row in rest)]

@@ -40,7 +40,7 @@ class Inputs:
     unread
         Views whose pixels could not be read, and why.
     unknown
-        What is no mammogram at all.
+        What is no mammogram at all; some are known from their line of a table.
     """
 
     scored: Sequence[ImageScore]
@@ -87,7 +87,7 @@ def make_tables(
     images += [named.image(view, status="excluded", reason=view.excluded) for view in inputs.listed]
     images += [named.image(view, status="failed", reason=reason) for view, reason in inputs.unread]
     images += [named.unknown(failure) for failure in inputs.unknown]
-    unread = [view for view, _ in inputs.unread]
+    unread = [view for view, _ in inputs.unread] + [one.view for one in inputs.unknown if one.view is not None]
     views = [*(one.view for one in inputs.scored), *inputs.listed, *unread]
     scored = {one.view.path: one for one in inputs.scored}
     breasts: list[Row] = []
@@ -125,8 +125,10 @@ class _Rows:
         }  # fmt: skip
 
     def unknown(self, failure: Failure) -> Row:
-        words = self.identifiers.words_of(failure.path, failure.name)
+        words = self.identifiers.words_of(failure.path, failure.name, table=failure.table)
         reason = self._reason(failure.reason, words, failure.name)
+        if failure.view is not None:
+            return self.image(failure.view, status="failed") | {"reason": reason}
         return self._blank() | {"image": self.identifiers.of(failure.name), "status": "failed", "reason": reason}
 
     def exam(self, exam: Exam, scored: Mapping[Path, ImageScore]) -> tuple[list[Row], Row]:

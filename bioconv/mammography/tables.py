@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bioconv.errors import InputError
@@ -42,6 +42,8 @@ class Row:
         What the line says of it.
     reason
         Why the line cannot be used; empty where it can.
+    table
+        The file.
     """
 
     where: str
@@ -49,6 +51,7 @@ class Row:
     name: str
     given: Given = field(default_factory=Given)
     reason: str = ""
+    table: Path | None = None
 
 
 def is_view_table(path: Path) -> bool:
@@ -104,7 +107,7 @@ def read_view_table(path: Path) -> list[Row]:
             rows.append(Row(where, place, cells["path"], reason=f"{where}: {cells['path']} is in line {before} too"))
         else:
             rows.append(_row(where, place, cells))
-    return rows
+    return [replace(row, table=path) for row in rows]
 
 
 def _row(where: str, place: Path, cells: dict[str, str]) -> Row:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.errors import InputError
+from bioconv.errors import BioconvError, InputError
 from bioconv.images.failures import reading
 from bioconv.images.formats import image_format
 from bioconv.images.reader import read_image
@@ -166,6 +166,24 @@ def read_view(path: Path, *, name: str = "", given: Given | None = None, force: 
         if missing:
             message = f"a picture does not say its {', '.join(missing)}; {BY_TABLE}"
             raise InputError(message)
+    return _view_of(path, name, given)
+
+
+def view_of_line(path: Path, name: str, given: Given) -> View | None:
+    """Return what a table says of a file that is not there or is no image; None where it says too little, or else.
+
+    A file that is an image may contradict the table, and then nobody knows.
+    """
+    if not (given.patient and given.laterality and given.view):
+        return None
+    try:
+        image_format(path)
+    except (BioconvError, OSError):
+        return _view_of(path, name, given)
+    return None
+
+
+def _view_of(path: Path, name: str, given: Given) -> View:
     return View(
         path, given.patient, given.study, given.laterality, given.view, given.modifiers, name=name or path.name,
         label=given.label, group=given.group,

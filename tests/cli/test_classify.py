@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,79 @@ def test_a_salt_joins_runs(classify, women, mass_model, tmp_path):
     (tmp_path / "salt").write_text("short")
     result = classify(women, *words, "-o", tmp_path / "d", "--salt", tmp_path / "salt", check=1)
     assert isinstance(result.exception, InputError)
+
+
+def test_a_table_and_what_it_names_stay_as_they_are(classify, women, mass_model, tmp_path):
+    """Results have the names of tables: none is written over that is read, or is not known to be a result."""
+    shutil.copytree(women.parent, tmp_path / "in")
+    table = tmp_path / "in" / "exams.csv"
+    words = [table, "--model", mass_model, "--no-heat-maps", "--no-report", "-o"]
+    (tmp_path / "pictures").mkdir()
+    for path in table.parent.glob("*.png"):
+        path.rename(tmp_path / "pictures" / path.name)
+    text = table.read_text().replace("\nw", "\n../pictures/w")
+    table.write_text(text)
+    refused = classify(*words, table.parent, check=1).exception
+    assert isinstance(refused, OptionError)
+    assert f"would write over {table}, which is to be read" in str(refused)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "images.csv").write_text("mine")
+    refused = classify(*words, out, check=1).exception
+    assert "holds images.csv and no manifest.jsonl" in str(refused)
+    assert ((out / "images.csv").read_text(), table.read_text()) == ("mine", text)
+    assert [path.name for path in out.iterdir()] == ["images.csv"]
+    (out / "images.csv").rename(out / "notes.csv")
+    classify(*words, out)
+    classify(*words, out)
+    table.rename(out / "breasts.csv")  # into the folder of results, under a name of theirs
+    (out / "breasts.csv").write_text(text.replace("../pictures", str(tmp_path / "pictures")))
+    refused = classify(out / "breasts.csv", *words[1:], out, check=1).exception
+    assert "which is to be read" in str(refused)
+
+
+def test_names_of_tables_are_not_told(classify, women, mass_model, tmp_path):
+    """A table is called after a woman as files are: reasons say its line and not its name."""
+    folder = tmp_path / "Doe-Jane"
+    shutil.copytree(women.parent, folder)
+    table = (folder / "exams.csv").rename(folder / "jane_doe.csv")
+    with table.open("a") as stream:
+        stream.write(",woman 9,L,CC,,,,\nw300-LCC.png,woman 9,L,CC,,,,\nthere-is-none.png,woman 9,X,CC,,,,\n")
+    classify(table, "--model", mass_model, "--no-heat-maps", "-o", tmp_path / "out", check=3)
+    said = [row["reason"] for row in rows(tmp_path / "out", "images") if row["status"] == "failed"]
+    assert [text.partition(":")[0] for text in said] == [f"table, line {line}" for line in (10, 11, 12)]
+    written = "".join(path.read_text() for path in (tmp_path / "out").rglob("*") if path.suffix in (".csv", ".html"))
+    assert not {word for word in ("jane", "Doe", "woman", "w300", "there-is") if word in written}
+    classify(table, "--model", mass_model, "--no-heat-maps", "-o", tmp_path / "kept", "--keep-ids", check=3)
+    kept = [row["reason"] for row in rows(tmp_path / "kept", "images") if row["status"] == "failed"]
+    assert kept[0] == f"{table}, line 10: no path; every row needs one"
+
+
+def test_a_picture_that_is_not_there_is_missed_in_its_exam(classify, women, mass_model, tmp_path):
+    """The table says whose it is: its exam names it, in every shard once, and its label is no longer nobody's."""
+    shutil.copytree(women.parent, tmp_path / "in")
+    table = tmp_path / "in" / "exams.csv"
+    (tmp_path / "in" / "w300-LCC.png").unlink()
+    (tmp_path / "in" / "w301-RMLO.png").write_bytes(b"")
+    words = ["--model", mass_model, "--no-heat-maps", "--no-report", "--keep-ids", "--labels", "-o"]
+    classify(table, *words, tmp_path / "out", check=3)
+    failed = [row for row in rows(tmp_path / "out", "images") if row["status"] == "failed"]
+    assert [(row["image"], row["patient"], row["laterality"], row["view"]) for row in failed] == [
+        ("w300-LCC.png", "woman 300", "L", "CC"), ("w301-RMLO.png", "woman 301", "R", "MLO"),
+    ]  # fmt: skip
+    assert failed[0]["reason"].startswith(f"{table}, line 3: ")
+    exams = [(row["patient"], row["failed"], row["missing"]) for row in rows(tmp_path / "out", "exams")]
+    assert exams == [("woman 300", "L-CC", "L-CC"), ("woman 301", "R-MLO", "R-MLO")]
+    counts = json.loads((tmp_path / "out" / "evaluation.json").read_text())["levels"]["image"]
+    assert (counts["samples"], counts["unscored"], counts["unscored_positives"]) == (6, 2, 1)
+    found = bioconv.classify(table, model=mass_model)
+    assert [row["failed"] for row in found.exams] == ["L-CC", "R-MLO"]
+    parts = []
+    for number in (1, 2):
+        out = tmp_path / f"shard{number}"
+        classify(table, *words, out, "--shard", f"{number}/2", check=3)
+        parts += [(row["patient"], row["failed"], row["missing"]) for row in rows(out, "exams")]
+    assert parts == exams
 
 
 def test_plan(classify, exams, tmp_path):

@@ -224,6 +224,19 @@ class TestVerify:
         assert "43 files, at least 44 expected" in out
         assert "0.tif has no 0.xml in the folder or below it" in out
 
+    def test_a_folder_that_is_not_there(self, mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing could be read, as everywhere; of several sets the others are told of."""
+        out, err = datasets("verify", "drive", "--folder", tmp_path / "none", status=4)
+        assert f"{tmp_path / 'none'}: no such folder; expected the one that holds drive" in err
+        assert json.loads(datasets("verify", "drive", "--folder", tmp_path / "none", "--json", status=4)[0]) == []
+        own = tmp_path / "mirror"
+        shutil.copytree(mirror / SMALL, own / SMALL)
+        monkeypatch.setenv("BIOCONV_DATA_MIRROR", str(own))
+        out, err = datasets("verify", "--mirror", SMALL, "drive", status=3)
+        assert f"{SMALL}: 1 of 1 as they should be" in out
+        assert f"{own / 'drive'}: no such folder" in err
+        assert datasets("verify", "--mirror", "drive", status=4)[0].strip() == ""
+
     def test_the_mirror(self, mirror: Path) -> None:
         out, _ = datasets("verify", "--mirror", SMALL, "drive", "--json")
         assert [(one["name"], one["good"]) for one in json.loads(out)] == [(SMALL, 1), ("drive", 180)]

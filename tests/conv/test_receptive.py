@@ -10,7 +10,7 @@ from torch import nn
 
 from bioconv.conv.arithmetic import Layer, receptive_field
 from bioconv.conv.geometry import positive_copy
-from bioconv.conv.receptive import view_layers
+from bioconv.conv.receptive import output_places, view_layers
 from bioconv.errors import ModelError
 
 KERNELS = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 2))
@@ -86,3 +86,38 @@ def test_an_image_it_does_not_take():
         view_layers(network, (3, 8, 8))
     with pytest.raises(ModelError, match="does not take an image"):
         view_layers(network, (1, 80, 80))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(1, 1, 3, 2, 1), nn.Conv2d(1, 1, 3, 2, 1)],
+        [nn.Conv2d(1, 1, 5), nn.AvgPool2d(2), nn.Conv2d(1, 1, 3, padding=1)],
+        [nn.Conv2d(1, 1, 7, 4, 2), nn.MaxPool2d(3, 2)],
+        [nn.Conv2d(1, 1, 3, 2, 1), nn.MaxPool2d(3, 2, ceil_mode=True)],
+        [nn.Conv2d(1, 1, 4, 3, 1, dilation=2)],
+    ],
+)
+def test_values_lie_in_the_middle_of_what_changes_them(layers):
+    network = positive_copy(nn.Sequential(*layers)).eval()
+    image = torch.linspace(0, 1, 40 * 56, dtype=torch.float64).reshape(1, 1, 40, 56).requires_grad_()
+    maps = network(image)
+    rows, columns = output_places(network, (1, 40, 56))
+    assert (len(rows), len(columns)) == tuple(maps.shape[2:])
+    y, x = (size // 2 for size in maps.shape[2:])  # far from borders, which cut off what is seen
+    pooled = any(isinstance(layer, nn.MaxPool2d) for layer in layers)
+    network = nn.Sequential(*(_averaged(layer) for layer in network)) if pooled else network
+    (slopes,) = torch.autograd.grad(network(image)[0, 0, y, x], image)
+    changed = slopes[0, 0].nonzero()
+    assert (rows[y], columns[x]) == tuple((changed.amin(0) + changed.amax(0)).div(2).tolist())
+
+
+def _averaged(layer):
+    """A pooling whose mean every pixel changes, in place of one whose maximum is one pixel's."""
+    if not isinstance(layer, nn.MaxPool2d):
+        return layer
+    return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
+
+
+def test_what_sees_the_whole_image_has_no_place():
+    assert output_places(nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1)).eval(), (1, 9, 9)) is None
