@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from bioconv.conv.streaming import Piece, Pieces, Steps, Streaming
 from bioconv.errors import ModelError
 
-if TYPE_CHECKING:
-    from bioconv.conv.tiling import Function
-
+Floats = NDArray[np.float32]
+Function = Callable[[Floats], NDArray[Any]] | Steps[Sequence[Floats], Any, Any, Sequence[NDArray[Any]]]
+"""A network, from (C, *window) float32 to (K, *window); or the steps of one, from a batch of these to one of those."""
 BATCH_PIXELS = 1 << 22
 """Most pixels of a batch on a device: four tiles of 1024 x 1024, of which the deepest maps of a U-Net of stride 16
 still have 16,384 places. That is work for all its processors; more would only take memory, and longer to be read."""
@@ -79,7 +79,7 @@ class Batches(Generic[Piece]):
         self._room.lower((len(piece) + 1) // 2 * math.prod(self._sizes(piece[0])))
 
 
-def in_steps(function: Function) -> Steps[Sequence[NDArray[np.float32]], Any, Any, Sequence[NDArray[Any]]]:
+def in_steps(function: Function) -> Steps[Sequence[Floats], Any, Any, Sequence[NDArray[Any]]]:
     """Return a function in steps; one that has none is called for each window of a batch."""
     if isinstance(function, Steps):
         return function

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioconv.conv.batching import Batches, checked, in_steps
+from bioconv.conv.batching import Batches, Floats, Function, checked, in_steps
 from bioconv.conv.streaming import ONE_BY_ONE, Streaming, flow
-from bioconv.conv.tiling import Floats, Function, Progress, Read, Window, Write
+from bioconv.conv.tiles import Window
+from bioconv.conv.tiling import Progress, Read, Write
 from bioconv.errors import OptionError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from bioconv.conv.arithmetic import Geometry
 
 if TYPE_CHECKING:
     from bioconv.conv.device_memory import TileRoom
-    from bioconv.conv.tiling import Tile, Window
+    from bioconv.conv.tiles import Tile, Window
 
 
 def halves(tile: Tile, geometry: Geometry) -> tuple[Tile, Tile] | None:
@@ -27,7 +27,7 @@ def halves(tile: Tile, geometry: Geometry) -> tuple[Tile, Tile] | None:
 
     Examples
     --------
-    >>> from bioconv.conv.tiling import plan_tiles
+    >>> from bioconv.conv.tiles import plan_tiles
     >>> (whole,) = plan_tiles((100,), geometry=Geometry((4,), (6,)), tile=(100,))
     >>> [half.window for half in halves(whole, Geometry((4,), (6,)))]
     [(slice(0, 56, None),), (slice(44, 100, None),)]

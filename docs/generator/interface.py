@@ -44,6 +44,7 @@ MODULES = {
             "bioconv.conv.filters",
             "bioconv.conv.pwm",
             "bioconv.conv.geometry",
+            "bioconv.conv.tiles",
             "bioconv.conv.tiling",
             "bioconv.conv.blending",
             "bioconv.conv.streaming:Streaming,Steps",

@@ -15,7 +15,8 @@ from bioconv.conv.arithmetic import round_up
 from bioconv.conv.blending import run_blended
 from bioconv.conv.device_memory import DeviceFullError, TileRoom
 from bioconv.conv.streaming import ONE_BY_ONE, Steps, Streaming
-from bioconv.conv.tiling import plan_tiles, run_tiled, smallest_tile
+from bioconv.conv.tiles import plan_tiles, smallest_tile
+from bioconv.conv.tiling import run_tiled
 from bioconv.errors import ModelError
 from tests.conv.neighbours import Neighbours
 

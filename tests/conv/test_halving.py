@@ -16,7 +16,8 @@ from bioconv.conv.arithmetic import round_up
 from bioconv.conv.device_memory import DeviceFullError, TileRoom
 from bioconv.conv.halving import halves, tile_within
 from bioconv.conv.streaming import Streaming
-from bioconv.conv.tiling import plan_tiles, run_tiled, smallest_tile
+from bioconv.conv.tiles import plan_tiles, smallest_tile
+from bioconv.conv.tiling import run_tiled
 from tests.conv.neighbours import Neighbours
 
 

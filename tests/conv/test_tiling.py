@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bioconv.conv.arithmetic import Geometry, round_up
 from bioconv.conv.geometry import network_geometry
-from bioconv.conv.tiling import cut_axis, plan_tiles, row_bands, run_tiled, smallest_tile, tile_for_memory
+from bioconv.conv.tiles import cut_axis, plan_tiles, smallest_tile, tile_for_memory
+from bioconv.conv.tiling import run_tiled
 from bioconv.errors import ModelError, OptionError
 from tests.conv.random_networks import CHANNELS, networks
 
@@ -150,19 +151,6 @@ def test_no_fewer_tiles_would_do(axis):
 def test_tiles_are_even_not_a_large_one_and_a_rest():
     cuts = cut_axis(4096, stride=16, margin=(80, 80), tile=4000)
     assert [cut.stop - cut.start for cut in cuts] == [2128, 2128]
-
-
-def test_tiles_come_in_bands_of_rows():
-    tiles = plan_tiles((70, 90), geometry=Geometry((2, 2), (3, 3)), tile=(32, 32))
-    bands = list(row_bands(tiles))
-    assert [tile for band in bands for tile in band] == tiles
-    reached = 0
-    for band in bands:
-        rows = {(tile.keep[0].start, tile.keep[0].stop) for tile in band}
-        assert rows == {(reached, next(iter(rows))[1])}
-        reached = next(iter(rows))[1]
-        assert [band[0].keep[1].start, band[-1].keep[1].stop] == [0, 90]
-    assert reached == 70
 
 
 def test_the_image_is_read_within_its_bounds_and_its_edge_repeated():

@@ -23,7 +23,8 @@ from bioconv.conv.device_memory import Courier, Sent, TileRoom
 from bioconv.conv.geometry import network_geometry
 from bioconv.conv.halving import tile_within
 from bioconv.conv.streaming import Steps, Streaming
-from bioconv.conv.tiling import run_tiled, smallest_tile, tile_for_memory
+from bioconv.conv.tiles import smallest_tile, tile_for_memory
+from bioconv.conv.tiling import run_tiled
 from bioconv.errors import ModelError, OptionError
 from bioconv.models.folding import for_inference
 from bioconv.segmentation.inference.stores import Window

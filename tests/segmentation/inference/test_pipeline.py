@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from bioconv.conv.tiling import cut_axis
+from bioconv.conv.tiles import cut_axis
 from bioconv.errors import InputError, ModelError, OptionError
 from bioconv.images.image import image_from_array
 from bioconv.segmentation.inference import pipeline, running
