@@ -21,6 +21,7 @@ from torch import Tensor
 from bioconv.errors import ModelError
 from bioconv.models.building import sketch_network
 from bioconv.models.classifier import Classifier
+from bioconv.models.model_file import KEY
 
 KEYS = ("torchvision", "timm")
 _SHOWN = 4
@@ -184,14 +185,19 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     ModelError
-        If it is none.
+        If it is none, or a model of ours.
     """
     try:
+        with safetensors.safe_open(str(path), "pt") as file:
+            ours = KEY in (file.metadata() or {})
         tensors: dict[str, Tensor] = safetensors.torch.load_file(str(path))
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         message = f"{path}: cannot be read as safetensors: {error}; pickled weights (.pth, .pt, .bin) are not read, as "
         message += "they can run any code: save them with safetensors.torch.save_file where they come from"
         raise ModelError(message) from error
+    if ours:
+        message = f"{path}: a model of bioconv already; give it to --model or --from as it is"
+        raise ModelError(message)
     return tensors
 
 

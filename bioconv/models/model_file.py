@@ -19,7 +19,8 @@ from bioconv.errors import ModelError
 from bioconv.outputs import open_output
 
 FORMAT = 1
-_KEY = "bioconv"
+KEY = "bioconv"
+"""Under which the header of a file holds what is not a tensor."""
 _PUBLISHED = b"# deepbind"  # what a published parameter file begins with
 _PARTS = ("format", "architecture", "config", "metadata")
 
@@ -110,7 +111,7 @@ def to_bytes(model: ModelFile) -> bytes:
         message = f"this model's config or metadata cannot be written as JSON: {error}"
         raise ModelError(message) from error
     tensors = {name: array.copy(order="C") for name, array in sorted(model.tensors.items())}
-    return safetensors.numpy.save(tensors, metadata={_KEY: text})
+    return safetensors.numpy.save(tensors, metadata={KEY: text})
 
 
 def read_model(path: str | Path) -> ModelFile:
@@ -156,10 +157,10 @@ def architecture_of(path: str | Path) -> str:
 
 
 def _described(metadata: dict[str, str], path: str | Path) -> dict[str, Any]:
-    if set(metadata) != {_KEY}:
-        message = f"{path}: no bioconv model: its metadata keys are {sorted(metadata)}, expected ['{_KEY}']"
+    if set(metadata) != {KEY}:
+        message = f"{path}: no bioconv model: its metadata keys are {sorted(metadata)}, expected ['{KEY}']"
         raise ModelError(message)
-    return _facts(metadata[_KEY], path)
+    return _facts(metadata[KEY], path)
 
 
 def _facts(text: str, path: str | Path) -> dict[str, Any]:

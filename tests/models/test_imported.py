@@ -237,6 +237,13 @@ def test_what_does_not_fit_is_named(changes, options, match):
         import_weights(changed(**changes), given.pop("architecture"), **given)
 
 
+def test_a_model_of_ours_is_no_import(tmp_path):
+    network = build_network("resnet18", {"width": 0.125})
+    write_model(tmp_path / "ours.safetensors", network_file(network, "resnet18", {}))
+    with pytest.raises(ModelError, match="already"):
+        read_tensors(tmp_path / "ours.safetensors")
+
+
 def test_a_pickle_is_refused(tmp_path):
     torch.save({"fc.bias": torch.zeros(3)}, tmp_path / "w.pth")
     with pytest.raises(ModelError, match=r"w.pth: cannot be read as safetensors: .*can run any code"):
