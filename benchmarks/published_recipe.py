@@ -30,6 +30,7 @@ def main(folder: Path, name: str) -> None:
     torch.set_num_threads(runtime.thread_count())
     path, plan = targets(folder)[name], PublishedPlan()
     data = read_binding(path)
+    detectors = load_motif_model(resolve(f"deepbind:{AUTHORS[name]}")).detectors
     start, begun = time.perf_counter(), time.process_time()
     found = calibrate(data.codes, plan, on_stage=lambda stage: print(stage, file=sys.stderr))
     middle = time.perf_counter()
@@ -40,7 +41,6 @@ def main(folder: Path, name: str) -> None:
     codes = np.asarray(test.codes)
     own = scores(network.eval(), codes)
     area = delong_interval(own, test.labels)
-    detectors = load_motif_model(resolve(f"deepbind:{AUTHORS[name]}")).detectors
     theirs = detectors.pool_strands(batch_scores(codes, detectors, padded=True))
     print(f"# The published recipe in full: {path.name.replace('_AC.seq.gz', '')}\n")
     print(f"bioconv {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads; {machine()}\n")
