@@ -173,6 +173,13 @@ def view_of_line(path: Path, name: str, given: Given) -> View | None:
     """Return what a table says of a file that is not there or is no image; None where it says too little, or else.
 
     A file that is an image may contradict the table, and then nobody knows.
+
+    Parameters
+    ----------
+    path, name
+        Of the file, as the table names it.
+    given
+        What its line says.
     """
     if not (given.patient and given.laterality and given.view):
         return None
