@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 
 from bioconv.conv.arithmetic import Geometry, round_up
+from bioconv.conv.tiles import smallest_tile
 
 
 class Neighbours:
@@ -42,3 +44,13 @@ class Neighbours:
         self.most = most
         self.done.clear()
         return result[:, *(slice(size) for size in image.shape[1:])]
+
+
+def draw_tiling(draw, longest, spare):
+    """Stride, shape and tile along 1 to 3 axes, and the pixels of the smallest tile; sizes by the number of axes."""
+    ndim = draw(st.integers(1, 3))
+    stride = tuple(draw(st.integers(1, 4)) for _ in range(ndim))
+    shape = tuple(draw(st.integers(1, longest[ndim - 1])) for _ in range(ndim))
+    smallest = smallest_tile(Neighbours(stride).geometry)
+    tile = tuple(least + draw(st.integers(0, spare[ndim - 1])) for least in smallest)
+    return stride, shape, tile, math.prod(map(min, smallest, map(round_up, shape, stride)))

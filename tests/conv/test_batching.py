@@ -15,10 +15,10 @@ from bioconv.conv.arithmetic import round_up
 from bioconv.conv.blending import run_blended
 from bioconv.conv.device_memory import DeviceFullError, TileRoom
 from bioconv.conv.streaming import ONE_BY_ONE, Steps, Streaming
-from bioconv.conv.tiles import plan_tiles, smallest_tile
+from bioconv.conv.tiles import plan_tiles
 from bioconv.conv.tiling import run_tiled
 from bioconv.errors import ModelError
-from tests.conv.neighbours import Neighbours
+from tests.conv.neighbours import Neighbours, draw_tiling
 
 
 class Device:
@@ -40,15 +40,9 @@ class Device:
 
 @st.composite
 def cases(draw):
-    ndim = draw(st.integers(1, 3))
-    longest = (200, 50, 16)[ndim - 1]
-    stride = tuple(draw(st.integers(1, 4)) for _ in range(ndim))
-    shape = tuple(draw(st.integers(1, longest)) for _ in range(ndim))
-    smallest = smallest_tile(Neighbours(stride).geometry)
-    tile = tuple(least + draw(st.integers(0, longest // 4)) for least in smallest)
+    stride, shape, tile, must = draw_tiling(draw, (200, 50, 16), (50, 12, 4))
     pixels = math.prod(map(min, tile, map(round_up, shape, stride)))
     bound = draw(st.integers(0, 8)) * pixels + draw(st.integers(-1, 1))
-    must = math.prod(map(min, smallest, map(round_up, shape, stride)))
     return stride, shape, tile, max(0, bound), must + draw(st.integers(0, 3 * pixels)), draw(st.booleans())
 
 

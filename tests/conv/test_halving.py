@@ -12,24 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioconv import runtime
-from bioconv.conv.arithmetic import round_up
 from bioconv.conv.device_memory import DeviceFullError, TileRoom
 from bioconv.conv.halving import halves, tile_within
 from bioconv.conv.streaming import Streaming
-from bioconv.conv.tiles import plan_tiles, smallest_tile
+from bioconv.conv.tiles import plan_tiles
 from bioconv.conv.tiling import run_tiled
-from tests.conv.neighbours import Neighbours
+from tests.conv.neighbours import Neighbours, draw_tiling
 
 
 @st.composite
 def cases(draw):
-    ndim = draw(st.integers(1, 3))
-    longest = (200, 60, 20)[ndim - 1]
-    stride = tuple(draw(st.integers(1, 4)) for _ in range(ndim))
-    shape = tuple(draw(st.integers(1, longest)) for _ in range(ndim))
-    smallest = smallest_tile(Neighbours(stride).geometry)
-    tile = tuple(least + draw(st.integers(0, longest)) for least in smallest)
-    must = math.prod(map(min, smallest, map(round_up, shape, stride)))
+    stride, shape, tile, must = draw_tiling(draw, (200, 60, 20), (200, 60, 20))
     return stride, shape, tile, must + draw(st.integers(0, 3 * must)), draw(st.booleans())
 
 
